@@ -1,0 +1,53 @@
+"""When each stage of a call was reached: marked once, measured once, at the end of the call."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Stage(Enum):
+    """A point in a call's life. The order is the usual one."""
+
+    INVITE = "invite"
+    TRYING = "trying"
+    ROUTE = "route"
+    WORKER_CONNECT = "worker_connect"
+    WORKER_ACCEPT = "worker_accept"
+    RINGING = "ringing"
+    ANSWER = "answer"
+    ACK = "ack"
+    FIRST_RTP_IN = "first_rtp_in"
+    FIRST_AUDIO_OUT = "first_audio_out"
+    VOICEMAIL_START = "voicemail_start"
+    END = "end"
+
+
+class CallTimeline:
+    """The instants (seconds of the loop's clock) at which a call reached its stages."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self, invite_at: float) -> None:
+        self._marks: dict[Stage, float] = {Stage.INVITE: invite_at}
+
+    def mark(self, stage: Stage, now: float) -> None:
+        """Note that `stage` was reached; only the first time counts."""
+        self._marks.setdefault(stage, now)
+
+    def at(self, stage: Stage) -> float | None:
+        """When `stage` was reached, None if it was not."""
+        return self._marks.get(stage)
+
+    def since_invite(self, stage: Stage) -> float | None:
+        """Seconds from the INVITE to `stage`, None if it was not reached."""
+        at = self._marks.get(stage)
+        return None if at is None else at - self._marks[Stage.INVITE]
+
+    def milliseconds(self) -> dict[str, float]:
+        """Each stage reached, as milliseconds after the INVITE, in the order they were reached."""
+        start = self._marks[Stage.INVITE]
+        return {
+            stage.value: round((at - start) * 1000, 1)
+            for stage, at in self._marks.items()
+            if stage is not Stage.INVITE
+        }

@@ -1,0 +1,161 @@
+"""What should happen, said by the SIP core and done by `transport.user_agent`.
+
+Transactions and dialogs use the first group among themselves as well; the second group speaks to
+the application. A session is one INVITE dialog, numbered by the endpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sip_edge.sip.flow import Flow, NextHop
+    from sip_edge.sip.message import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send these bytes on a flow that exists: a response, or anything sent again.
+
+    For a response over a stream whose connection is gone, RFC 3261 18.2.2 would open a new one; the
+    shell may. `status` is the response's code the first time it is sent, 0 for all else.
+    """
+
+    data: bytes
+    flow: Flow
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo:
+    """Send a request to its next hop, resolving a name and opening a connection if need be.
+
+    `flow` is the one that the dialog's last message came on: the shell uses it again when it leads
+    to `hop`. If sending fails, `Endpoint.send_failed(key, now)` is to be told.
+    """
+
+    data: bytes
+    hop: NextHop
+    flow: Flow | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class InviteReceived:
+    """A new call. 100 is already among the effects. `request` is the initial INVITE."""
+
+    session: int
+    request: Request
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The ACK for our 2xx arrived; its body is the answer if our 2xx carried an offer."""
+
+    session: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived:
+    """A re-INVITE (or UPDATE): answer with `accept_offer` or `reject_offer`.
+
+    An empty body in a re-INVITE asks for an offer in our 2xx; its answer comes with `Acknowledged`.
+    """
+
+    session: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """An INFO within the dialog; it was already answered 200."""
+
+    session: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReceived:
+    """A provisional response to an INVITE of ours, 100 included."""
+
+    session: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReceived:
+    """The first 2xx to an INVITE of ours; its ACK is already among the effects."""
+
+    session: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An INVITE of ours failed. `response` is None if nothing came or nothing could be sent."""
+
+    session: int
+    response: Response | None
+
+
+class EndCause(Enum):
+    """Why a session ended."""
+
+    CANCELLED = "cancelled"
+    BYE_RECEIVED = "bye_received"
+    NO_ACK = "no_ack"
+    PEER_GONE = "peer_gone"
+    HUNG_UP = "hung_up"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A session that was announced by `InviteReceived` or `AnswerReceived` is over.
+
+    `reason` is the value of the peer's Reason header (RFC 3326), if it sent one. Said once a
+    session; not said of an initial INVITE that we refused.
+    """
+
+    session: int
+    cause: EndCause
+    reason: str | None
+
+
+class Event(Enum):
+    """Things worth counting."""
+
+    RETRANSMISSION_RECEIVED = "retransmission_received"
+    RETRANSMISSION_SENT = "retransmission_sent"
+    PARSE_ERROR = "parse_error"
+    STRAY_RESPONSE = "stray_response"
+    STRAY_ACK = "stray_ack"
+    MERGED_REQUEST = "merged_request"
+    UNKNOWN_DIALOG = "unknown_dialog"
+    TRANSACTION_LIMIT = "transaction_limit"
+    SESSION_LIMIT = "session_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something was seen that operators count."""
+
+    event: Event
+
+
+Effect = (
+    Send
+    | SendTo
+    | InviteReceived
+    | Acknowledged
+    | OfferReceived
+    | InfoReceived
+    | ProgressReceived
+    | AnswerReceived
+    | Refused
+    | SessionEnded
+    | Noted
+)

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, migrations, and the routes that are held in memory."""
