@@ -63,16 +63,26 @@ class InboundCall(Protocol):
     @property
     def ended_by(self) -> EndedBy | None: ...
 
+    def prepare(self) -> Refusal | None:
+        """Make ready to carry the call's sound; a refusal if its offer or our ports forbid it."""
+        ...
+
     def ring(self) -> None:
         """Send 180, once."""
         ...
 
     def answer(self) -> AudioStream:
-        """Send 200 with SDP and start sending silence; what is played is held until the ACK."""
+        """Send 200 with SDP and start sending silence; what is played is held until the ACK.
+
+        Only after `prepare` found no obstacle.
+        """
         ...
 
-    def reject(self, refusal: Refusal) -> None:
-        """Send the final response for `refusal`; nothing happens if one was sent already."""
+    def reject(self, refusal: Refusal) -> int | None:
+        """Send the final response for `refusal` and return its status code.
+
+        Nothing happens, and None is returned, if a final response was sent already.
+        """
         ...
 
     def hang_up(self, ended_by: EndedBy) -> None:

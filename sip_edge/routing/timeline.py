@@ -30,6 +30,11 @@ class CallTimeline:
     def __init__(self, invite_at: float) -> None:
         self._marks: dict[Stage, float] = {Stage.INVITE: invite_at}
 
+    @property
+    def invite_at(self) -> float:
+        """When the INVITE arrived."""
+        return self._marks[Stage.INVITE]
+
     def mark(self, stage: Stage, now: float) -> None:
         """Note that `stage` was reached; only the first time counts."""
         self._marks.setdefault(stage, now)

@@ -1,0 +1,172 @@
+"""The life of one call, from its INVITE to its end. Read this first.
+
+The story in order: may the call come in at all, which way does it go, can we carry its sound, which
+agent takes it, voicemail if none does, a refusal if that is missing too. Whatever happens, the call
+is reported once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip_edge.routing.dispatch import first_to_answer
+from sip_edge.routing.outcome import AgentEnd, EndedBy, Outcome
+from sip_edge.routing.plan import Reject, Role
+from sip_edge.routing.policy import plan_route
+from sip_edge.routing.ports import CallReport, RoutesUnavailableError
+from sip_edge.routing.refusal import Refusal
+from sip_edge.routing.timeline import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sip_edge.routing.dispatch import Connected
+    from sip_edge.routing.plan import Connect
+    from sip_edge.routing.ports import (
+        AgentGateway,
+        CallObserver,
+        Clock,
+        InboundCall,
+        NumberDirectory,
+        Voicemail,
+    )
+
+_OVERLOADS = frozenset({Refusal.OVERLOADED, Refusal.DRAINING, Refusal.NO_RTP_PORT})
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRules:
+    """How long things may take, in seconds from the INVITE (decisions 10 and 11).
+
+    `accept_timeout_seconds` is per attempt; `ringing_after_seconds` is when 180 goes out while
+    attempts are still running; `deadline_seconds` bounds look-up and all attempts together.
+    """
+
+    accept_timeout_seconds: float
+    ringing_after_seconds: float
+    deadline_seconds: float
+
+
+class InboundCallHandler:
+    """Serves calls: one `handle_invite` a call, each in a task of its own."""
+
+    def __init__(
+        self,
+        *,
+        admission: Callable[[], Refusal | None],
+        directory: NumberDirectory,
+        agents: AgentGateway,
+        voicemail: Voicemail | None,
+        observer: CallObserver,
+        clock: Clock,
+        rules: DispatchRules,
+    ) -> None:
+        self._admission = admission
+        self._directory = directory
+        self._agents = agents
+        self._voicemail = voicemail
+        self._observer = observer
+        self._clock = clock
+        self._rules = rules
+
+    async def handle_invite(self, call: InboundCall) -> None:
+        """Serve one call until it is over and report it, however it ends.
+
+        Cancelled when the caller leaves; `call.ended_by` then says why.
+        """
+        report = CallReport(facts=call.facts, timeline=call.timeline, outcome=Outcome.FAILED)
+        try:
+            report.outcome = await self._serve(call, report)
+        except asyncio.CancelledError:
+            report.outcome = _outcome_of_a_call_cut_short(call, report)
+            raise
+        finally:
+            # Both do nothing for a call that has ended as it should; a fault of ours must not leave
+            # a caller in silence.
+            call.reject(Refusal.INTERNAL_ERROR)
+            call.hang_up(EndedBy.INTERNAL)
+            report.ended_by = call.ended_by
+            call.timeline.mark(Stage.END, self._clock())
+            self._observer.call_ended(report)
+
+    async def _serve(self, call: InboundCall, report: CallReport) -> Outcome:
+        if refusal := self._admission():
+            return _refuse(call, report, refusal)
+        try:
+            plan = await self._plan(call, report)
+        except RoutesUnavailableError:
+            return _refuse(call, report, Refusal.ROUTES_UNAVAILABLE)
+        if isinstance(plan, Reject):
+            return _refuse(call, report, plan.refusal)
+        if refusal := call.prepare():
+            return _refuse(call, report, refusal)
+
+        if connected := await self._offer_to_agents(call, plan, report):
+            return await self._talk(call, connected, report)
+        if plan.voicemail is not None and self._voicemail is not None:
+            await self._voicemail.take_message(call, plan.voicemail)
+            return Outcome.VOICEMAIL
+        _refuse(call, report, plan.refusal_if_unanswered)
+        return Outcome.UNAVAILABLE
+
+    async def _plan(self, call: InboundCall, report: CallReport) -> Reject | Connect:
+        number = call.facts.called_number
+        route = None if number is None else await self._directory.lookup(number)
+        report.is_stale_route = route is not None and route.is_stale
+        call.timeline.mark(Stage.ROUTE, self._clock())
+        return plan_route(route, number=number, provider=call.facts.provider)
+
+    async def _offer_to_agents(
+        self, call: InboundCall, plan: Connect, report: CallReport
+    ) -> Connected | None:
+        invite_at = call.timeline.invite_at
+        ringing = asyncio.get_running_loop().call_at(
+            invite_at + self._rules.ringing_after_seconds, call.ring
+        )
+        try:
+            return await first_to_answer(
+                call,
+                plan,
+                self._agents,
+                attempts=report.attempts,
+                accept_timeout_seconds=self._rules.accept_timeout_seconds,
+                deadline=invite_at + self._rules.deadline_seconds,
+                clock=self._clock,
+            )
+        finally:
+            ringing.cancel()
+
+    async def _talk(self, call: InboundCall, connected: Connected, report: CallReport) -> Outcome:
+        target, session = connected.target, connected.session
+        report.agent_id = target.agent.agent_id
+        outcome = Outcome.AGENT if target.role is Role.PRIMARY else Outcome.FALLBACK
+        try:
+            audio = call.answer()
+            report.outcome = outcome
+            session.join(audio)
+            report.agent_end = await session.wait_ended()
+            if report.agent_end is AgentEnd.HANG_UP:
+                await audio.drained()
+                call.hang_up(EndedBy.AGENT)
+            else:
+                call.hang_up(EndedBy.AGENT_LOST)
+        finally:
+            session.hang_up()
+        return outcome
+
+
+def _refuse(call: InboundCall, report: CallReport, refusal: Refusal) -> Outcome:
+    report.refusal = refusal
+    report.status = call.reject(refusal)
+    return Outcome.OVERLOADED if refusal in _OVERLOADS else Outcome.REFUSED
+
+
+def _outcome_of_a_call_cut_short(call: InboundCall, report: CallReport) -> Outcome:
+    """What to call a call whose task was cancelled: by the caller, a dead leg, or our own end."""
+    if call.ended_by is EndedBy.NO_ACK:
+        return Outcome.NOT_ACKNOWLEDGED
+    if call.timeline.at(Stage.ANSWER) is not None:
+        return report.outcome
+    return Outcome.CALLER_LEFT if call.ended_by is EndedBy.CALLER else Outcome.FAILED
