@@ -146,16 +146,15 @@ class Noted:
     event: Event
 
 
-Effect = (
-    Send
-    | SendTo
-    | InviteReceived
-    | Acknowledged
+SessionEffect = (
+    Acknowledged
     | OfferReceived
     | InfoReceived
     | ProgressReceived
     | AnswerReceived
     | Refused
     | SessionEnded
-    | Noted
 )
+"""What concerns one session; its owner is told."""
+
+Effect = Send | SendTo | Noted | InviteReceived | SessionEffect

@@ -1,0 +1,252 @@
+"""The shell around `sip.Endpoint`: the only place where its effects become deeds.
+
+Bytes come in from the listeners with the loop's time, effects are carried out in order, then the one
+timer is armed again. Nothing else does any of this.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sip_edge.sip.effects import InviteReceived, Noted, Send, SendTo, SessionEnded
+from sip_edge.sip.flow import Address, Transport
+from sip_edge.sip.parser import ParseError, parse_message
+from sip_edge.tasks import spawn
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable
+
+    from sip_edge.sip.effects import Effect, Event, SessionEffect
+    from sip_edge.sip.endpoint import Endpoint
+    from sip_edge.sip.flow import Flow, NextHop
+    from sip_edge.sip.stream import FramingError
+    from sip_edge.transport.streams import StreamConnections
+    from sip_edge.transport.udp import UdpListener
+
+DEFAULT_PORT: Final = 5060
+"""Where UDP and TCP go when a URI names no port (RFC 3261 section 19.1.2)."""
+MAX_PENDING_SENDS: Final = 512
+"""Requests waiting for a name or a connection; the next one fails at once, as if refused."""
+RESOLVE_SECONDS: Final = 2.0
+"""How long a name in a route set may take: half of what the peer waits before it repeats."""
+
+
+class HostResolver(Protocol):
+    """Finds the addresses of a name, without blocking the loop."""
+
+    async def resolve(self, host: str, deadline: float) -> list[str]:
+        """Numeric addresses, best first. Raises OSError if there is none by `deadline`."""
+        ...
+
+
+class SipObserver(Protocol):
+    """Counts what happens on the SIP side."""
+
+    def invite_received(self) -> None: ...
+
+    def response_sent(self, status: int) -> None: ...
+
+    def sip_event(self, event: Event) -> None: ...
+
+
+class Leg(Protocol):
+    """One session's owner: told all that happens to the session."""
+
+    def receive(self, effect: SessionEffect) -> None: ...
+
+
+class UserAgent:
+    """Drives one `Endpoint`; knows the sockets and the legs."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        resolver: HostResolver,
+        observer: SipObserver,
+        on_invite: Callable[[InviteReceived, float], Leg | None],
+    ) -> None:
+        self._loop = loop
+        self.endpoint = endpoint
+        self._resolver = resolver
+        self._observer = observer
+        self._on_invite = on_invite
+        self._udp: UdpListener | None = None
+        self._streams: StreamConnections | None = None
+        self._legs: dict[int, Leg] = {}
+        self._effects: deque[Effect] = deque()
+        self._is_performing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._pending_sends = 0
+
+    def bind(self, *, udp: UdpListener | None, streams: StreamConnections | None) -> None:
+        """Take the sockets that were opened with this user agent as their receiver."""
+        self._udp = udp
+        self._streams = streams
+
+    def close(self) -> None:
+        """Forget the timer; the sockets are closed by whoever opened them."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def now(self) -> float:
+        """The loop's clock, in seconds: the `now` of every command."""
+        return self._loop.time()
+
+    # What comes in.
+
+    def receive_datagram(self, data: bytes, flow: Flow) -> None:
+        """One UDP datagram from a source that may speak."""
+        self.perform(self.endpoint.receive_datagram(data, flow, self._loop.time()))
+
+    def receive_stream_message(self, data: bytes, flow: Flow) -> None:
+        """One whole message from a connection."""
+        now = self._loop.time()
+        try:
+            message = parse_message(data)
+        except ParseError as error:
+            self.perform(self.endpoint.receive_error(error, flow, now))
+        else:
+            self.perform(self.endpoint.receive_message(message, flow, now))
+
+    def receive_framing_error(self, error: FramingError, flow: Flow) -> None:
+        """A stream that cannot be trusted any more; it is closed after this."""
+        if error.cause is not None:
+            self.perform(self.endpoint.receive_error(error.cause, flow, self._loop.time()))
+
+    def stream_closed(self, flow: Flow) -> None:
+        """A connection is gone."""
+        self.perform(self.endpoint.flow_closed(flow, self._loop.time()))
+
+    # What goes out.
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Carry out every effect in order, then re-arm the one timer. Nothing else may."""
+        self._effects.extend(effects)
+        if self._is_performing:
+            return  # Called from a leg, from within the loop below: it will get there.
+        self._is_performing = True
+        try:
+            while self._effects:
+                self._do(self._effects.popleft())
+        finally:
+            self._is_performing = False
+            self._arm()
+
+    def adopt(self, session: int, leg: Leg) -> None:
+        """Send a session's effects to `leg` from now on (a call that we placed)."""
+        self._legs[session] = leg
+
+    def forget(self, session: int) -> None:
+        """The session's owner has lost interest."""
+        self._legs.pop(session, None)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self._send(effect)
+            case SendTo():
+                self._send_to(effect)
+            case Noted():
+                self._observer.sip_event(effect.event)
+            case InviteReceived():
+                self._observer.invite_received()
+                if leg := self._on_invite(effect, self._loop.time()):
+                    self._legs[effect.session] = leg
+            case _:
+                leg = self._legs.get(effect.session)
+                if isinstance(effect, SessionEnded):
+                    self._legs.pop(effect.session, None)
+                if leg is not None:
+                    leg.receive(effect)
+
+    def _send(self, effect: Send) -> None:
+        if effect.status:
+            self._observer.response_sent(effect.status)
+        if effect.flow.transport is Transport.UDP:
+            if self._udp is not None:
+                self._udp.send(effect.data, effect.flow.remote)
+        elif self._streams is not None:
+            self._streams.send(effect.data, effect.flow)
+
+    def _send_to(self, effect: SendTo) -> None:
+        if self._send_at_once(effect):
+            return
+        if self._pending_sends >= MAX_PENDING_SENDS:
+            self._loop.call_soon(self._fail, effect.key)
+            return
+        self._pending_sends += 1
+        spawn(self._send_later(effect), name=f"send to {effect.hop.host[:64]}")
+
+    def _send_at_once(self, effect: SendTo) -> bool:
+        """Send where no name has to be resolved and no connection opened."""
+        hop = effect.hop
+        if hop.transport is Transport.UDP:
+            if self._udp is None or not _is_numeric(hop.host):
+                return False
+            self._udp.send(effect.data, Address(hop.host, hop.port or DEFAULT_PORT))
+            return True
+        if self._streams is None:
+            return False
+        # The connection that the peer opened is used again (RFC 5923): its source port is not the
+        # one its route names, and it may sit behind a NAT that lets nothing else in.
+        flow = effect.flow
+        if flow is not None and flow.transport is hop.transport and flow.remote.host == hop.host:
+            return self._streams.send(effect.data, flow)
+        return False
+
+    async def _send_later(self, effect: SendTo) -> None:
+        try:
+            sent = await self._resolve_and_send(effect.data, effect.hop)
+        except OSError:
+            sent = False
+        finally:
+            self._pending_sends -= 1
+        if not sent:
+            self._fail(effect.key)
+
+    async def _resolve_and_send(self, data: bytes, hop: NextHop) -> bool:
+        hosts = [hop.host]
+        if not _is_numeric(hop.host):
+            hosts = await self._resolver.resolve(hop.host, self._loop.time() + RESOLVE_SECONDS)
+        port = hop.port or DEFAULT_PORT
+        if hop.transport is Transport.UDP:
+            return self._udp is not None and self._udp.send(data, Address(hosts[0], port))
+        if hop.transport is not Transport.TCP or self._streams is None:
+            return False
+        flow = await self._streams.flow_to(Address(hosts[0], port))
+        return self._streams.send(data, flow)
+
+    def _fail(self, key: str) -> None:
+        self.perform(self.endpoint.send_failed(key, self._loop.time()))
+
+    # The one timer.
+
+    def _arm(self) -> None:
+        deadline = self.endpoint.next_timeout()
+        if self._timer is not None:
+            if deadline is not None and self._timer_at <= deadline:
+                return  # It will ring early enough, find nothing due, and be armed again.
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self.perform(self.endpoint.handle_timer(self._loop.time()))
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
