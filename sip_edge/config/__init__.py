@@ -1,0 +1,37 @@
+"""What an operator may choose: frozen models, one for each owner, and how they are loaded.
+
+`settings` holds the models with their defaults; `loading` reads TOML and the environment and
+reports all problems at once. Nothing here opens a socket except `public_address`.
+"""
+
+from __future__ import annotations
+
+from sip_edge.config.loading import ConfigError, load_config, public_address
+from sip_edge.config.settings import (
+    CarrierSettings,
+    Config,
+    DatabaseSettings,
+    DispatchSettings,
+    HttpSettings,
+    LoggingSettings,
+    MediaSettings,
+    ShutdownSettings,
+    SipSettings,
+    VoicemailSettings,
+)
+
+__all__ = [
+    "CarrierSettings",
+    "Config",
+    "ConfigError",
+    "DatabaseSettings",
+    "DispatchSettings",
+    "HttpSettings",
+    "LoggingSettings",
+    "MediaSettings",
+    "ShutdownSettings",
+    "SipSettings",
+    "VoicemailSettings",
+    "load_config",
+    "public_address",
+]
