@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BATCH: Final = 64
-"""Datagrams read per wake-up: enough to amortise it, few enough not to starve speech (64 * 70 µs)."""
+"""Datagrams read per wake-up: it is amortised, and speech waits 64 * 70 µs at most."""
 MAX_DATAGRAM: Final = 65_535
 """The largest UDP payload; carriers' INVITEs exceed an Ethernet frame."""
 _BUFFER_BYTES: Final = 4 * 1024 * 1024
@@ -20,7 +20,7 @@ _BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 
 class UdpListener:
-    """One bound UDP socket; hands each datagram to `receive` with the flow it came on."""
+    """One bound UDP socket; `start` hands each datagram on with the flow it came on."""
 
     def __init__(
         self,
@@ -29,12 +29,11 @@ class UdpListener:
         host: str,
         port: int,
         may_speak: Callable[[str], bool],
-        receive: Callable[[bytes, Flow], None],
         on_send_failure: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._may_speak = may_speak
-        self._receive = receive
+        self._receive: Callable[[bytes, Flow], None] | None = None
         self._on_send_failure = on_send_failure
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -49,8 +48,9 @@ class UdpListener:
         name = self._socket.getsockname()
         self.local = Address(name[0], name[1])
 
-    def start(self) -> None:
-        """Begin to receive."""
+    def start(self, receive: Callable[[bytes, Flow], None]) -> None:
+        """Begin to receive: `receive` gets each datagram from a source that may speak."""
+        self._receive = receive
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class UdpListener:
         return Flow(Transport.UDP, self.local, remote, 0)
 
     def send(self, data: bytes, remote: Address) -> bool:
-        """Send one datagram; False if the kernel would not take it (SIP's timers will repeat it)."""
+        """Send one datagram; False if the kernel would not take it (SIP's timers repeat it)."""
         try:
             self._socket.sendto(data, (remote.host, remote.port))
         except OSError:
@@ -81,7 +81,7 @@ class UdpListener:
             except OSError:
                 # An ICMP error for something sent earlier; the next datagram is not touched by it.
                 continue
-            if self._socket.fileno() < 0:
+            if self._receive is None or self._socket.fileno() < 0:
                 return
             if self._may_speak(source[0]):
                 self._receive(data, self.flow_to(Address(source[0], source[1])))

@@ -1,0 +1,279 @@
+"""The caller's leg: one dialog and its sound, as `routing.ports.InboundCall`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sip_edge.media.offer_answer import (
+    LocalMedia,
+    NotAcceptableError,
+    answer_offer,
+    make_offer,
+    read_answer,
+)
+from sip_edge.media.multipart import extract_sdp
+from sip_edge.media.sdp import SdpError, parse_sdp
+from sip_edge.routing.outcome import EndedBy
+from sip_edge.routing.refusal import FinalResponse, Refusal, response_to
+from sip_edge.routing.timeline import CallTimeline, Stage
+from sip_edge.sip.effects import Acknowledged, EndCause, OfferReceived, SessionEnded
+from sip_edge.transport.rtp_ports import NoRtpPortError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from sip_edge.media.offer_answer import Answer, AudioParameters
+    from sip_edge.media.sdp import SessionDescription
+    from sip_edge.routing.ports import CallFacts
+    from sip_edge.sip.effects import SessionEffect
+    from sip_edge.sip.message import Request
+    from sip_edge.transport.media_port import MediaPort
+    from sip_edge.transport.rtp_session import RtpSession, RtpStatistics
+    from sip_edge.transport.sources import Carrier
+    from sip_edge.transport.user_agent import UserAgent
+
+HELD_SECONDS: Final = 0.5
+"""How long the agent's first words wait for the ACK, so that the caller's phone is listening."""
+
+_ENDED_BY: Final = {
+    EndCause.CANCELLED: EndedBy.CALLER,
+    EndCause.BYE_RECEIVED: EndedBy.CALLER,
+    EndCause.NO_ACK: EndedBy.NO_ACK,
+    EndCause.PEER_GONE: EndedBy.TRANSPORT,
+    EndCause.HUNG_UP: EndedBy.EDGE,
+}
+_BYE_REASON: Final = {
+    EndedBy.MEDIA_TIMEOUT: 'Q.850;cause=102;text="No RTP received"',
+    EndedBy.AGENT_LOST: 'Q.850;cause=41;text="Agent lost"',
+    EndedBy.DRAIN: 'Q.850;cause=41;text="Shutting down"',
+    EndedBy.INTERNAL: 'Q.850;cause=41;text="Internal error"',
+}
+_NORMAL_CLEARING: Final = 'Q.850;cause=16;text="Normal call clearing"'
+
+
+class InboundLeg:
+    """One inbound call. `end_call` is called when the leg is over before the call's task is."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: UserAgent,
+        media: MediaPort,
+        session: int,
+        request: Request,
+        carrier: Carrier,
+        facts: CallFacts,
+        timeline: CallTimeline,
+        loop: asyncio.AbstractEventLoop,
+        sdp_session_id: int,
+        end_call: Callable[[InboundLeg], None],
+    ) -> None:
+        self.facts = facts
+        self.timeline = timeline
+        self.ended_by: EndedBy | None = None
+        self.statistics: RtpStatistics | None = None
+        self._user_agent = user_agent
+        self._media = media
+        self._session = session
+        self._request = request
+        self._carrier = carrier
+        self._loop = loop
+        self._sdp_session_id = sdp_session_id
+        self._sdp_version = sdp_session_id
+        self._end_call = end_call
+        self._rtp: RtpSession | None = None
+        self._answer: Answer | None = None
+        self._offered: SessionDescription | None = None
+        self._warning: str | None = None
+        self._is_final = False
+        self._is_sounding = False
+        self._release: asyncio.TimerHandle | None = None
+
+    # What the application asks for (routing.ports.InboundCall).
+
+    def prepare(self) -> Refusal | None:
+        """Read the offer and open the ports."""
+        try:
+            self._rtp = self._media.open(self)
+        except NoRtpPortError:
+            return Refusal.NO_RTP_PORT
+        sdp = extract_sdp(self._request.headers.get("Content-Type"), self._request.body)
+        if not sdp:
+            return None  # A delayed offer: ours goes out with the 200, the answer is in the ACK.
+        self._answer = self._read_offer(sdp)
+        return None if self._answer is not None else Refusal.NO_CODEC
+
+    def ring(self) -> None:
+        """Send 180, once."""
+        if self._is_final or self.timeline.at(Stage.RINGING) is not None:
+            return
+        now = self._user_agent.now()
+        self.timeline.mark(Stage.RINGING, now)
+        self._user_agent.perform(self._user_agent.endpoint.ring(self._session, now))
+
+    def answer(self) -> RtpSession:
+        """Send 200; silence flows from now on, speech from the ACK on."""
+        if self._rtp is None:
+            raise RuntimeError("answer() before prepare()")
+        self._is_final = True
+        if self._answer is not None:
+            sdp = self._answer.description.serialize()
+            self._rtp.configure(self._answer.parameters)
+        else:
+            self._offered = make_offer(self._local_media())
+            sdp = self._offered.serialize()
+        now = self._user_agent.now()
+        self.timeline.mark(Stage.ANSWER, now)
+        self._user_agent.perform(self._user_agent.endpoint.answer(self._session, sdp, now))
+        if self._answer is not None:
+            self._is_sounding = True
+            self._rtp.start(held=True)
+            self._release = self._loop.call_later(HELD_SECONDS, self._rtp.release)
+        return self._rtp
+
+    def reject(self, refusal: Refusal) -> int | None:
+        """Send the final response of the table, or of the carrier's own choice, for `refusal`."""
+        if self._is_final:
+            return None
+        self._is_final = True
+        response = response_to(refusal, self._carrier.responses)
+        self._refuse_with(response)
+        self._user_agent.forget(self._session)
+        self._close_media()
+        return response.status
+
+    def hang_up(self, ended_by: EndedBy) -> None:
+        """Send BYE, with a Reason that tells the carrier who or what ended the call."""
+        if self.ended_by is not None or self.timeline.at(Stage.ANSWER) is None:
+            return
+        self.ended_by = ended_by
+        self._close_media()
+        reason = _BYE_REASON.get(ended_by, _NORMAL_CLEARING)
+        self._user_agent.perform(
+            self._user_agent.endpoint.hang_up(
+                self._session, self._user_agent.now(), headers=[("Reason", reason)]
+            )
+        )
+
+    # What the endpoint tells (transport.user_agent.Leg).
+
+    def receive(self, effect: SessionEffect) -> None:
+        """One thing that happened to this leg's session."""
+        match effect:
+            case Acknowledged():
+                self._acknowledged(effect.request)
+            case OfferReceived():
+                self._offer_received(effect.request)
+            case SessionEnded():
+                self._session_ended(effect)
+            case _:
+                pass  # INFO is not for us yet; the rest concerns calls that we place.
+
+    # What the sound tells (transport.rtp_session.RtpObserver).
+
+    def on_first_rtp(self, now: float) -> None:
+        """The caller's first packet."""
+        self.timeline.mark(Stage.FIRST_RTP_IN, now)
+
+    def on_first_audio_out(self, now: float) -> None:
+        """The first packet that is not silence went to the caller."""
+        self.timeline.mark(Stage.FIRST_AUDIO_OUT, now)
+
+    def on_rtp_timeout(self) -> None:
+        """The caller's sound has stopped for good: a dead call must not be billed for hours."""
+        self.hang_up(EndedBy.MEDIA_TIMEOUT)
+        self._end_call(self)
+
+    def _acknowledged(self, request: Request) -> None:
+        self.timeline.mark(Stage.ACK, self._user_agent.now())
+        if self._rtp is None or self.ended_by is not None:
+            return
+        if self._offered is not None:
+            offered, self._offered = self._offered, None
+            parameters = _read_delayed_answer(offered, request)
+            if parameters is None:
+                self.hang_up(EndedBy.EDGE)
+                self._end_call(self)
+                return
+            self._rtp.configure(parameters)
+            if not self._is_sounding:
+                self._is_sounding = True
+                self._rtp.start(held=False)
+        if self._release is not None:
+            self._release.cancel()
+            self._release = None
+            self._rtp.release()
+
+    def _offer_received(self, request: Request) -> None:
+        """A re-INVITE or UPDATE: hold, resume, another address or codec (RFC 3264 section 8)."""
+        endpoint, now = self._user_agent.endpoint, self._user_agent.now()
+        self._sdp_version += 1
+        sdp = extract_sdp(request.headers.get("Content-Type"), request.body)
+        if not sdp:
+            self._offered = make_offer(self._local_media())
+            effects = endpoint.accept_offer(self._session, self._offered.serialize(), now)
+        elif answer := self._read_offer(sdp):
+            self._answer = answer
+            if self._rtp is not None:
+                self._rtp.configure(answer.parameters)
+            effects = endpoint.accept_offer(self._session, answer.description.serialize(), now)
+        else:
+            headers = [("Warning", self._warning)] if self._warning else []
+            effects = endpoint.reject_offer(self._session, 488, now, headers=headers)
+        self._user_agent.perform(effects)
+
+    def _session_ended(self, effect: SessionEnded) -> None:
+        self._is_final = True
+        if self.ended_by is None:
+            self.ended_by = _ENDED_BY[effect.cause]
+            self._end_call(self)
+        self._close_media()
+
+    def _refuse_with(self, response: FinalResponse) -> None:
+        headers = [("Reason", response.reason_header)]
+        if response.status == 488 and self._warning:
+            headers.append(("Warning", self._warning))
+        self._user_agent.perform(
+            self._user_agent.endpoint.reject(
+                self._session, response.status, self._user_agent.now(), headers=headers
+            )
+        )
+
+    def _read_offer(self, sdp: bytes) -> Answer | None:
+        """Our answer to an offer; None, and a Warning for the 488, if there is none."""
+        host = self._media.address
+        try:
+            return answer_offer(parse_sdp(sdp), self._local_media())
+        except NotAcceptableError as error:
+            self._warning = f'{error.warning_code} {host} "{error.text}"'
+        except SdpError:
+            self._warning = f'399 {host} "The session description cannot be read"'
+        return None
+
+    def _local_media(self) -> LocalMedia:
+        if self._rtp is None:
+            raise RuntimeError("no RTP session")
+        return LocalMedia(
+            address=self._media.address,
+            port=self._rtp.local_port,
+            session_id=self._sdp_session_id,
+            version=self._sdp_version,
+        )
+
+    def _close_media(self) -> None:
+        if self._release is not None:
+            self._release.cancel()
+            self._release = None
+        if self._rtp is not None:
+            self.statistics = self._rtp.statistics()
+            self._rtp.close()
+            self._rtp = None
+
+
+def _read_delayed_answer(offered: SessionDescription, request: Request) -> AudioParameters | None:
+    sdp = extract_sdp(request.headers.get("Content-Type"), request.body)
+    try:
+        return read_answer(offered, parse_sdp(sdp)) if sdp else None
+    except (NotAcceptableError, SdpError):
+        return None

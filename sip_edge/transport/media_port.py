@@ -1,0 +1,45 @@
+"""Opens RTP sessions for legs: one place that knows the port pool, the wheel and our address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_edge.transport.rtp_session import RtpSession
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from sip_edge.transport.rtp_ports import RtpPortPool
+    from sip_edge.transport.rtp_session import RtpObserver, RtpSettings
+    from sip_edge.transport.rtp_wheel import RtpWheel
+
+
+class MediaPort:
+    """Where sound enters and leaves this process. `address` is what SDP advertises."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        pool: RtpPortPool,
+        wheel: RtpWheel,
+        settings: RtpSettings,
+        address: str,
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._wheel = wheel
+        self._settings = settings
+        self.address = address
+
+    def open(self, observer: RtpObserver) -> RtpSession:
+        """An RTP session on ports of its own. Raises NoRtpPortError when none is free."""
+        sockets = self._pool.acquire(self._loop.time())
+        return RtpSession(
+            sockets=sockets,
+            pool=self._pool,
+            wheel=self._wheel,
+            loop=self._loop,
+            settings=self._settings,
+            observer=observer,
+        )
