@@ -9,6 +9,7 @@ import ipaddress
 import json
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -84,6 +86,36 @@ def _numeric_address(value: str) -> str:
         raise ValueError("must be a numeric IPv4 or IPv6 address") from None
 
 
+def _extension_header(value: str) -> str:
+    """Only `X-` headers: the others are the edge's own business."""
+    name = value.removeprefix("X-").removeprefix("x-")
+    if name == value or not name.replace("-", "").isalnum() or not name.isascii():
+        raise ValueError('must be the name of an X- header such as "X-Twilio-CallSid"')
+    return value
+
+
+def _visible_text(value: str) -> str:
+    """Sent as it is in a header, so nothing may end the line or need quoting."""
+    if not (value.isascii() and value.isprintable() and value.strip() == value and value):
+        raise ValueError("must be visible ASCII text")
+    return value
+
+
+def _final_status(value: int) -> int:
+    """A refusal must refuse: neither provisional, nor success, nor redirection."""
+    if not 400 <= value <= 699:
+        raise ValueError("must be a status from 400 to 699")
+    return value
+
+
+def _carrier_name(value: str) -> str:
+    """Lower case, because the environment cannot say any other."""
+    letters = value.replace("_", "").replace("-", "")
+    if not (letters.isascii() and letters.isalnum() and value == value.lower()):
+        raise ValueError("must be a name of lower-case letters, digits, - and _")
+    return value
+
+
 _Number = BeforeValidator(_refuse_truth_value)
 _List = BeforeValidator(_split_list)
 Port = Annotated[int, Field(ge=0, le=65_535), _Number]
@@ -92,8 +124,8 @@ Count = Annotated[int, Field(ge=1, le=1_000_000), _Number]
 NumericAddress = Annotated[str, AfterValidator(_numeric_address)]
 NetworkField = Annotated[Network, BeforeValidator(_parse_network)]
 NetworkList = Annotated[tuple[NetworkField, ...], _List]
-HeaderName = Annotated[str, Field(pattern=r"^[Xx]-[A-Za-z0-9-]{1,62}$")]
-Status = Annotated[int, Field(ge=400, le=699), _Number]
+HeaderName = Annotated[str, AfterValidator(_extension_header)]
+Status = Annotated[int, AfterValidator(_final_status), _Number]
 
 
 class _Section(BaseModel):
@@ -112,7 +144,7 @@ class SipSettings(_Section):
     transports: Annotated[
         tuple[Literal["udp", "tcp"], ...], Field(min_length=1, max_length=2), _List
     ] = ("udp", "tcp")
-    user_agent: Annotated[str, Field(pattern=r"^[\x21-\x7e][\x20-\x7e]{0,127}$")] = "sip-edge"
+    user_agent: Annotated[str, Field(max_length=128), AfterValidator(_visible_text)] = "sip-edge"
     max_calls: Count = 250
     max_transactions: Count = 20_000
     max_connections: Count = 1_000
@@ -149,11 +181,13 @@ class DatabaseSettings(_Section):
     @field_validator("dsn", mode="after")
     @classmethod
     def _check_dsn(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("must be a URL that begins with postgresql:// or postgres://")
+        if value is not None and _without_password(value.get_secret_value()) is None:
+            raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
         return value
+
+    @field_serializer("dsn", when_used="json")
+    def _redact_dsn(self, value: SecretStr | None) -> str | None:
+        return None if value is None else _without_password(value.get_secret_value())
 
 
 class MediaSettings(_Section):
@@ -263,7 +297,7 @@ class ShutdownSettings(_Section):
     ] = 60.0
 
 
-CarrierName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+CarrierName = Annotated[str, Field(max_length=32), AfterValidator(_carrier_name)]
 
 
 def _loopback_only() -> dict[str, CarrierSettings]:
@@ -279,7 +313,6 @@ class Config(BaseSettings):
         validate_default=True,
         env_prefix="SIP_EDGE__",
         env_nested_delimiter="__",
-        env_ignore_empty=True,
     )
 
     sip: SipSettings = SipSettings()
@@ -293,6 +326,25 @@ class Config(BaseSettings):
     )
     logging: LoggingSettings = LoggingSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
+
+    @field_validator("carriers", mode="before")
+    @classmethod
+    def _complete_local_carrier(cls, value: object) -> object:
+        """Let one line set the country of the carrier that exists without being configured."""
+        if not isinstance(value, dict) or not isinstance(value.get(LOCAL_CARRIER), dict):
+            return value
+        return {**value, LOCAL_CARRIER: {"networks": LOOPBACK, **value[LOCAL_CARRIER]}}
+
+    @field_validator("carriers", mode="after")
+    @classmethod
+    def _check_carriers(cls, value: dict[str, CarrierSettings]) -> dict[str, CarrierSettings]:
+        owners: dict[Network, str] = {}
+        for name, carrier in value.items():
+            for network in carrier.networks:
+                other = owners.setdefault(network, name)
+                if other != name:
+                    raise ValueError(f"{network} belongs to both {other} and {name}")
+        return value
 
     @override
     @classmethod
@@ -314,3 +366,22 @@ class Config(BaseSettings):
 
 def _is_unspecified(address: str) -> bool:
     return ipaddress.ip_address(address).is_unspecified
+
+
+def _without_password(dsn: str) -> str | None:
+    """The URL with its password starred and its query, which may hold another, left out.
+
+    None if it is no URL of a PostgreSQL server.
+    """
+    try:
+        parts = urlsplit(dsn)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("postgresql", "postgres"):
+        return None
+    host = parts.hostname or ""
+    server = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    password = "" if parts.password is None else ":***"
+    user = "" if parts.username is None else f"{parts.username}{password}@"
+    return urlunsplit((parts.scheme, user + server, parts.path, "", ""))

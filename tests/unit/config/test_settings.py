@@ -1,0 +1,85 @@
+"""What the settings are and what they may be."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+
+import pytest
+from pydantic import ValidationError
+
+from sip_edge.config import CarrierSettings, Config, MediaSettings, SipSettings
+from sip_edge.routing.refusal import Refusal
+
+
+def test_without_configuration_only_this_machine_may_call() -> None:
+    carriers = Config().carriers
+
+    assert carriers == {
+        "local": CarrierSettings(networks=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")))
+    }
+
+
+def test_building_a_configuration_does_not_read_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SIP_EDGE__SIP__PORT", "5999")
+
+    assert Config().sip.port == 5060
+
+
+def test_settings_cannot_be_changed() -> None:
+    config = Config()
+
+    with pytest.raises(ValidationError):
+        config.sip.port = 5061
+
+
+@pytest.mark.parametrize(
+    ("port_min", "port_max", "pairs"),
+    [(20000, 20001, 1), (20000, 29999, 5000), (20001, 20004, 1), (20001, 20005, 2)],
+)
+def test_a_pair_of_ports_begins_at_an_even_one(port_min: int, port_max: int, pairs: int) -> None:
+    assert MediaSettings(port_min=port_min, port_max=port_max).pairs == pairs
+
+
+@pytest.mark.parametrize(("port_min", "port_max"), [(20001, 20002), (20000, 20000), (0, 9)])
+def test_port_range_without_a_pair_is_refused(port_min: int, port_max: int) -> None:
+    with pytest.raises(ValidationError):
+        MediaSettings(port_min=port_min, port_max=port_max)
+
+
+def test_status_of_a_refusal_is_overridden_by_its_name() -> None:
+    carrier = CarrierSettings.model_validate(
+        {"networks": ["192.0.2.7"], "responses": {"number_busy": 480}}
+    )
+
+    assert carrier.responses == {Refusal.NUMBER_BUSY: 480}
+    assert carrier.networks == (IPv4Network("192.0.2.7/32"),)
+
+
+def test_country_is_written_in_capitals() -> None:
+    carrier = CarrierSettings.model_validate({"networks": ["192.0.2.7"], "country": "gb"})
+
+    assert carrier.country == "GB"
+
+
+def test_bracketed_and_local_host_names_become_addresses() -> None:
+    assert SipSettings(host="[::1]").host == "::1"
+    assert SipSettings(host="localhost").host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "shown"),
+    [
+        ("postgresql://u:s3cret@db:5432/edge", "postgresql://u:***@db:5432/edge"),
+        ("postgres://db/edge?password=s3cret", "postgres://db/edge"),
+        ("postgresql://u:s3cret@[2001:db8::7]/edge", "postgresql://u:***@[2001:db8::7]/edge"),
+    ],
+)
+def test_password_of_the_database_is_never_shown(dsn: str, shown: str) -> None:
+    config = Config.model_validate({"database": {"dsn": dsn}})
+
+    assert config.redacted()["database"]["dsn"] == shown  # type: ignore[index]
+    assert "s3cret" not in repr(config)
+    assert config.database.dsn is not None
+    assert config.database.dsn.get_secret_value() == dsn
