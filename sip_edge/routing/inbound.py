@@ -108,8 +108,8 @@ class InboundCallHandler:
         if plan.voicemail is not None and self._voicemail is not None:
             await self._voicemail.take_message(call, plan.voicemail)
             return Outcome.VOICEMAIL
-        _refuse(call, report, plan.refusal_if_unanswered)
-        return Outcome.UNAVAILABLE
+        outcome = _refuse(call, report, plan.refusal_if_unanswered)
+        return Outcome.UNAVAILABLE if outcome is Outcome.REFUSED else outcome
 
     async def _plan(self, call: InboundCall, report: CallReport) -> Reject | Connect:
         number = call.facts.called_number
@@ -160,6 +160,8 @@ class InboundCallHandler:
 def _refuse(call: InboundCall, report: CallReport, refusal: Refusal) -> Outcome:
     report.refusal = refusal
     report.status = call.reject(refusal)
+    if report.status is None:
+        return Outcome.CALLER_LEFT  # Between two of our steps: the caller has had its 487.
     return Outcome.OVERLOADED if refusal in _OVERLOADS else Outcome.REFUSED
 
 

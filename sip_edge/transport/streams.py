@@ -1,4 +1,4 @@
-"""SIP over TCP: listeners, connections, framing and their bounds (RFC 3261 section 18, RFC 5626)."""
+"""SIP over TCP: listeners, connections, framing and bounds (RFC 3261 section 18, RFC 5626)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class StreamReceiver(Protocol):
 class StreamLimits:
     """Bounds of the TCP side. Times in seconds.
 
-    `message_seconds` is how long a message that has begun may take to arrive; `idle_seconds` how long
-    a connection may say nothing at all; `write_buffer_bytes` how much may wait for a slow reader.
+    `message_seconds` is how long a message that has begun may take to arrive; `idle_seconds` how
+    long a connection may say nothing; `write_buffer_bytes` how much may wait for a slow reader.
     """
 
     max_connections: int

@@ -1,7 +1,7 @@
 """The shell around `sip.Endpoint`: the only place where its effects become deeds.
 
-Bytes come in from the listeners with the loop's time, effects are carried out in order, then the one
-timer is armed again. Nothing else does any of this.
+Bytes come in from the listeners with the loop's time, effects are carried out in order, then the
+one timer is armed again. Nothing else does any of this.
 """
 
 from __future__ import annotations
