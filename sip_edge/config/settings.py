@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -29,12 +25,24 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from sip_edge.config.fields import (
+    LONGEST_SECONDS,
+    CarrierName,
+    CommaList,
+    Count,
+    HeaderName,
+    Network,
+    NetworkList,
+    NotBool,
+    NumericAddress,
+    Port,
+    Seconds,
+    Status,
+    VisibleText,
+    without_password,
+)
 from sip_edge.routing.refusal import Refusal
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-LONGEST_SECONDS: Final = 86_400.0
-"""A day: whatever is longer was meant in milliseconds."""
 PORTS_PER_CALL: Final = 2
 """An even port for RTP and the odd one above it for RTCP (RFC 3550 section 11)."""
 LOCAL_CARRIER: Final = "local"
@@ -42,90 +50,6 @@ LOOPBACK: Final[tuple[Network, ...]] = (
     ipaddress.IPv4Network("127.0.0.0/8"),
     ipaddress.IPv6Network("::1/128"),
 )
-
-
-def _refuse_truth_value(value: object) -> object:
-    """`port = true` is a mistake, not port 1."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-def _split_list(value: object) -> object:
-    """Let the environment write a list as `a, b` instead of JSON."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def _parse_network(value: object) -> object:
-    if isinstance(value, Network):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('must be a network such as "192.0.2.0/24" or one address')
-    try:
-        return ipaddress.ip_network(value.strip())
-    except ValueError as error:
-        raise ValueError(
-            f'{error}; must be a network such as "192.0.2.0/24" or one address'
-        ) from error
-
-
-def _numeric_address(value: str) -> str:
-    """SIP and SDP name addresses, so a name here would have to be resolved by every peer."""
-    if value == "localhost":
-        return "127.0.0.1"
-    try:
-        return str(ipaddress.ip_address(value.strip().removeprefix("[").removesuffix("]")))
-    except ValueError:
-        raise ValueError("must be a numeric IPv4 or IPv6 address") from None
-
-
-def _extension_header(value: str) -> str:
-    """Only `X-` headers: the others are the edge's own business."""
-    name = value.removeprefix("X-").removeprefix("x-")
-    if name == value or not name.replace("-", "").isalnum() or not name.isascii():
-        raise ValueError('must be the name of an X- header such as "X-Twilio-CallSid"')
-    return value
-
-
-def _visible_text(value: str) -> str:
-    """Sent as it is in a header, so nothing may end the line or need quoting."""
-    if not (value.isascii() and value.isprintable() and value.strip() == value and value):
-        raise ValueError("must be visible ASCII text")
-    return value
-
-
-def _final_status(value: int) -> int:
-    """A refusal must refuse: neither provisional, nor success, nor redirection."""
-    if not 400 <= value <= 699:
-        raise ValueError("must be a status from 400 to 699")
-    return value
-
-
-def _carrier_name(value: str) -> str:
-    """Lower case, because the environment cannot say any other."""
-    letters = value.replace("_", "").replace("-", "")
-    if not (letters.isascii() and letters.isalnum() and value == value.lower()):
-        raise ValueError("must be a name of lower-case letters, digits, - and _")
-    return value
-
-
-_Number = BeforeValidator(_refuse_truth_value)
-_List = BeforeValidator(_split_list)
-Port = Annotated[int, Field(ge=0, le=65_535), _Number]
-Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False), _Number]
-Count = Annotated[int, Field(ge=1, le=1_000_000), _Number]
-NumericAddress = Annotated[str, AfterValidator(_numeric_address)]
-NetworkField = Annotated[Network, BeforeValidator(_parse_network)]
-NetworkList = Annotated[tuple[NetworkField, ...], _List]
-HeaderName = Annotated[str, AfterValidator(_extension_header)]
-Status = Annotated[int, AfterValidator(_final_status), _Number]
 
 
 class _Section(BaseModel):
@@ -142,19 +66,22 @@ class SipSettings(_Section):
     public_address: NumericAddress | None = None
     public_port: Port | None = None
     transports: Annotated[
-        tuple[Literal["udp", "tcp"], ...], Field(min_length=1, max_length=2), _List
+        tuple[Literal["udp", "tcp"], ...], Field(min_length=1, max_length=2), CommaList
     ] = ("udp", "tcp")
-    user_agent: Annotated[str, Field(max_length=128), AfterValidator(_visible_text)] = "sip-edge"
+    user_agent: VisibleText = "sip-edge"
     max_calls: Count = 250
     max_transactions: Count = 20_000
     max_connections: Count = 1_000
     max_connections_per_source: Count = 64
     connection_idle_seconds: Seconds = 600.0
-    receive_buffer_bytes: Annotated[int, Field(ge=65_536, le=1 << 30), _Number] = 4 << 20
+    receive_buffer_bytes: Annotated[int, Field(ge=65_536, le=1 << 30), NotBool] = 4 << 20
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.public_address is not None and _is_unspecified(self.public_address):
+        if (
+            self.public_address is not None
+            and ipaddress.ip_address(self.public_address).is_unspecified
+        ):
             raise ValueError("public_address must be an address that callers can reach")
         if len(set(self.transports)) != len(self.transports):
             raise ValueError("transports names one of them twice")
@@ -181,13 +108,13 @@ class DatabaseSettings(_Section):
     @field_validator("dsn", mode="after")
     @classmethod
     def _check_dsn(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and _without_password(value.get_secret_value()) is None:
+        if value is not None and without_password(value.get_secret_value()) is None:
             raise ValueError("must be a URL such as postgresql://user:password@host:5432/name")
         return value
 
     @field_serializer("dsn", when_used="json")
     def _redact_dsn(self, value: SecretStr | None) -> str | None:
-        return None if value is None else _without_password(value.get_secret_value())
+        return None if value is None else without_password(value.get_secret_value())
 
 
 class MediaSettings(_Section):
@@ -225,7 +152,7 @@ class DispatchSettings(_Section):
     deadline_seconds: Seconds = 10.0
     first_audio_timeout_seconds: Seconds | None = None
     ping_seconds: Seconds = 10.0
-    forward_headers: Annotated[tuple[HeaderName, ...], Field(max_length=32), _List] = ()
+    forward_headers: Annotated[tuple[HeaderName, ...], Field(max_length=32), CommaList] = ()
     worker_ca_file: Path | None = None
     denied_networks: NetworkList = (
         ipaddress.IPv4Network("0.0.0.0/8"),
@@ -293,11 +220,8 @@ class ShutdownSettings(_Section):
     """How the server ends."""
 
     drain_seconds: Annotated[
-        float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False), _Number
+        float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False), NotBool
     ] = 60.0
-
-
-CarrierName = Annotated[str, Field(max_length=32), AfterValidator(_carrier_name)]
 
 
 def _loopback_only() -> dict[str, CarrierSettings]:
@@ -362,26 +286,3 @@ class Config(BaseSettings):
     def redacted(self) -> dict[str, object]:
         """The configuration as JSON values, without secrets, for logs and `check-config`."""
         return self.model_dump(mode="json")
-
-
-def _is_unspecified(address: str) -> bool:
-    return ipaddress.ip_address(address).is_unspecified
-
-
-def _without_password(dsn: str) -> str | None:
-    """The URL with its password starred and its query, which may hold another, left out.
-
-    None if it is no URL of a PostgreSQL server.
-    """
-    try:
-        parts = urlsplit(dsn)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("postgresql", "postgres"):
-        return None
-    host = parts.hostname or ""
-    server = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
-    password = "" if parts.password is None else ":***"
-    user = "" if parts.username is None else f"{parts.username}{password}@"
-    return urlunsplit((parts.scheme, user + server, parts.path, "", ""))
