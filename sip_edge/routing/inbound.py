@@ -55,7 +55,7 @@ class InboundCallHandler:
     def __init__(
         self,
         *,
-        admission: Callable[[], Refusal | None],
+        admission: Callable[[InboundCall], Refusal | None],
         directory: NumberDirectory,
         agents: AgentGateway,
         voicemail: Voicemail | None,
@@ -92,7 +92,7 @@ class InboundCallHandler:
             self._observer.call_ended(report)
 
     async def _serve(self, call: InboundCall, report: CallReport) -> Outcome:
-        if refusal := self._admission():
+        if refusal := self._admission(call):
             return _refuse(call, report, refusal)
         try:
             plan = await self._plan(call, report)

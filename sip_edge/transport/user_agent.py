@@ -82,6 +82,7 @@ class UserAgent:
         self._is_performing = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._received_at = 0.0
         self._pending_sends = 0
 
     def bind(self, *, udp: UdpListener | None, streams: StreamConnections | None) -> None:
@@ -103,11 +104,12 @@ class UserAgent:
 
     def receive_datagram(self, data: bytes, flow: Flow) -> None:
         """One UDP datagram from a source that may speak."""
-        self.perform(self.endpoint.receive_datagram(data, flow, self._loop.time()))
+        self._received_at = now = self._loop.time()
+        self.perform(self.endpoint.receive_datagram(data, flow, now))
 
     def receive_stream_message(self, data: bytes, flow: Flow) -> None:
         """One whole message from a connection."""
-        now = self._loop.time()
+        self._received_at = now = self._loop.time()
         try:
             message = parse_message(data)
         except ParseError as error:
@@ -157,7 +159,7 @@ class UserAgent:
                 self._observer.sip_event(effect.event)
             case InviteReceived():
                 self._observer.invite_received()
-                if leg := self._on_invite(effect, self._loop.time()):
+                if leg := self._on_invite(effect, self._received_at):
                     self._legs[effect.session] = leg
             case _:
                 leg = self._legs.get(effect.session)

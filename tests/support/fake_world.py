@@ -236,7 +236,7 @@ class FakeWorld:
 
     def handler(self) -> InboundCallHandler:
         return InboundCallHandler(
-            admission=lambda: self.refuse_all,
+            admission=lambda call: self.refuse_all,
             directory=self,
             agents=self,
             voicemail=self if self.has_voicemail else None,

@@ -1,0 +1,135 @@
+"""The calls that are going on: started here, one task each, counted, and ended when we must go."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+from sip_edge.routing.outcome import EndedBy
+from sip_edge.routing.refusal import Refusal
+from sip_edge.routing.timeline import CallTimeline, Stage
+from sip_edge.tasks import spawn
+from sip_edge.transport.call_facts import call_facts
+from sip_edge.transport.ids import call_uuid
+from sip_edge.transport.inbound_leg import InboundLeg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sip_edge.routing.inbound import InboundCallHandler
+    from sip_edge.routing.ports import CallReport, InboundCall
+    from sip_edge.sip.effects import InviteReceived
+    from sip_edge.transport.media_port import MediaPort
+    from sip_edge.transport.rtp_session import RtpStatistics
+    from sip_edge.transport.sources import CarrierTable
+    from sip_edge.transport.user_agent import UserAgent
+
+    CallEnd = Callable[[CallReport, RtpStatistics | None], None]
+
+
+class Calls:
+    """Gives each INVITE its leg and its task, and keeps the books of who is on the line."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        carriers: CarrierTable,
+        media: MediaPort,
+        max_calls: int,
+        forward_headers: Sequence[str],
+        on_call_ended: CallEnd,
+        on_change: Callable[[int], None],
+    ) -> None:
+        self._loop = loop
+        self._carriers = carriers
+        self._media = media
+        self._max_calls = max_calls
+        self._forward_headers = forward_headers
+        self._on_call_ended = on_call_ended
+        self._on_change = on_change
+        self._tasks: dict[InboundLeg, asyncio.Task[None]] = {}
+        self._legs: dict[str, InboundLeg] = {}
+        self._refused: dict[str, Refusal] = {}
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self.is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def admission(self, call: InboundCall) -> Refusal | None:
+        """Why a call may not come in; decided when its INVITE arrived, so that the newest lose."""
+        return self._refused.get(call.facts.call_id)
+
+    def start(
+        self,
+        effect: InviteReceived,
+        received_at: float,
+        *,
+        user_agent: UserAgent,
+        handler: InboundCallHandler,
+    ) -> InboundLeg | None:
+        """A new INVITE: make its leg and start its task."""
+        carrier = self._carriers.carrier_of(effect.flow.remote.host)
+        if carrier is None:
+            # The listeners let no stranger in; a carrier that lost its place meanwhile gets 503.
+            user_agent.perform(user_agent.endpoint.reject(effect.session, 503, user_agent.now()))
+            return None
+        facts = call_facts(
+            effect.request,
+            carrier=carrier,
+            call_id=call_uuid(),
+            forward_headers=self._forward_headers,
+        )
+        timeline = CallTimeline(received_at)
+        timeline.mark(Stage.TRYING, user_agent.now())
+        leg = InboundLeg(
+            user_agent=user_agent,
+            media=self._media,
+            session=effect.session,
+            request=effect.request,
+            carrier=carrier,
+            facts=facts,
+            timeline=timeline,
+            loop=self._loop,
+            sdp_session_id=secrets.randbits(31),
+            end_call=self._end,
+        )
+        if self.is_draining:
+            self._refused[facts.call_id] = Refusal.DRAINING
+        elif len(self._tasks) - len(self._refused) >= self._max_calls:
+            self._refused[facts.call_id] = Refusal.OVERLOADED
+        self._legs[facts.call_id] = leg
+        self._tasks[leg] = spawn(handler.handle_invite(leg), name=f"call {facts.call_id}")
+        self._is_empty.clear()
+        self._on_change(len(self._tasks))
+        return leg
+
+    def call_ended(self, report: CallReport) -> None:
+        """The handler's report (routing.ports.CallObserver)."""
+        leg = self._legs.pop(report.facts.call_id)
+        self._refused.pop(report.facts.call_id, None)
+        self._tasks.pop(leg, None)
+        if not self._tasks:
+            self._is_empty.set()
+        self._on_change(len(self._tasks))
+        self._on_call_ended(report, leg.statistics)
+
+    async def drain(self, seconds: float) -> None:
+        """Let no new call in and wait for the current ones; then end those that are left."""
+        self.is_draining = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_empty.wait()
+        except TimeoutError:
+            for leg in list(self._tasks):
+                leg.hang_up(EndedBy.DRAIN)
+                leg.reject(Refusal.DRAINING)
+                self._end(leg)
+
+    def _end(self, leg: InboundLeg) -> None:
+        """Cancel the call's task, but not before its first step: every call must be reported."""
+        if task := self._tasks.get(leg):
+            self._loop.call_soon(task.cancel)
