@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from typing import Annotated, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -119,4 +119,4 @@ def without_password(dsn: str) -> str | None:
     login, at_sign, hosts = parts.netloc.rpartition("@")
     user, colon, _ = login.partition(":")
     netloc = user + (":***" if colon else "") + at_sign + hosts
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    return f"{parts.scheme}://{netloc}{parts.path}"
