@@ -65,4 +65,4 @@ def running_tasks() -> int:
 def _report(name: str, error: BaseException) -> None:
     for counter in _failure_counters:
         counter()
-    structlog.get_logger(logger="sip_edge.tasks").error("task_failed", task=name, exc_info=error)
+    structlog.get_logger("sip_edge.tasks").error("task_failed", task=name, exc_info=error)
