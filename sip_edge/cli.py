@@ -126,7 +126,11 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     call.add_argument("number", metavar="NUMBER", help="what to dial, e.g. +12025550100")
     call.add_argument(
-        "--to", default="127.0.0.1:5060", metavar="HOST:PORT", help="where (%(default)s)"
+        "--to",
+        type=_host_and_port,
+        default="127.0.0.1:5060",
+        metavar="HOST:PORT",
+        help="where (%(default)s)",
     )
     call.add_argument(
         "--from", dest="caller", default="+12025550123", metavar="NUMBER", help="who calls"
@@ -250,7 +254,7 @@ def _call(options: argparse.Namespace) -> int:
     from sip_edge.phone import PhoneCall, as_dict, as_lines, place_call
     from sip_edge.sip.flow import Transport
 
-    host, port = _host_and_port(options.to)
+    host, port = options.to
     try:
         play = read_wav(options.play.read_bytes()) if options.play else b""
     except (OSError, WavError) as error:
@@ -270,7 +274,7 @@ def _call(options: argparse.Namespace) -> int:
         try:
             report = await place_call(call)
         except OSError as error:
-            raise CommandError(f"cannot call {options.to}: {error}") from error
+            raise CommandError(f"cannot call {host}, port {port}: {error}") from error
         if options.record:
             _write(options.record, ulaw_wav(report.recording))
         if options.json:
@@ -298,5 +302,5 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if not separator or text.endswith("]"):
         host, port = text, "5060"
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536) or not host:
-        raise CommandError(f"--to {text}: must be HOST:PORT, e.g. 127.0.0.1:5060")
+        raise argparse.ArgumentTypeError(f"{text!r} must be HOST:PORT, e.g. 127.0.0.1:5060")
     return host.removeprefix("[").removesuffix("]"), int(port)

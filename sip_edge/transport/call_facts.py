@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from sip_edge.routing.number import called_number, calling_number
+from sip_edge.routing.number import called_number, caller_number
 from sip_edge.routing.ports import CallFacts
 from sip_edge.sip.fields import FieldError, parse_name_addr
 from sip_edge.sip.uri import UriError
@@ -35,18 +35,21 @@ def call_facts(
     The ids that workers see keep Twilio's form; a call that came from Twilio keeps Twilio's own, so
     that a worker which calls Twilio's REST API speaks of the same call.
     """
-    sids = request.headers if carrier.provider == "twilio" else {}
+    own_call_sid = own_account_sid = None
+    if carrier.provider == "twilio":
+        own_call_sid = _sid(request.headers.get("X-Twilio-CallSid"), "CA")
+        own_account_sid = _sid(request.headers.get("X-Twilio-AccountSid"), "AC")
     return CallFacts(
         call_id=str(call_id),
         sip_call_id=request.call_id,
         carrier=carrier.name,
         provider=carrier.provider,
         called_number=called_number(_called_uris(request), carrier.country),
-        caller_number=calling_number(_calling_uris(request), carrier.country),
+        caller_number=caller_number(_calling_uris(request), carrier.country),
         caller=_printable(str(request.from_.uri), MAX_CALLER),
-        call_sid=_sid(sids.get("X-Twilio-CallSid"), "CA") or f"CA{call_id.hex}",
+        call_sid=own_call_sid or f"CA{call_id.hex}",
         stream_sid=f"MZ{call_id.hex}",
-        account_sid=_sid(sids.get("X-Twilio-AccountSid"), "AC") or _NO_ACCOUNT,
+        account_sid=own_account_sid or _NO_ACCOUNT,
         forwarded_headers={
             name: _printable(value, MAX_FORWARDED_VALUE)
             for name in forward_headers

@@ -198,21 +198,25 @@ class _Connection(asyncio.Protocol):
             return
         self._heard_at = self._connections.now()
         try:
-            items = self._framer.feed(data)
+            frames = self._framer.feed(data)
         except FramingError as error:
+            self._pass_on(error.frames, flow)
             # Where the next message begins is unknown now (RFC 3261 18.3): say so and close.
             self._connections.receiver.receive_framing_error(error, flow)
             self.close()
             return
-        for item in items:
-            if isinstance(item, Ping):
-                self.send(PONG)
-            else:
-                self._connections.receiver.receive_stream_message(item, flow)
+        self._pass_on(frames, flow)
         if not self._framer.is_within_message:
             self._message_began_at = None
-        elif self._message_began_at is None or items:
+        elif self._message_began_at is None or frames:
             self._message_began_at = self._heard_at
+
+    def _pass_on(self, frames: list[bytes | Ping], flow: Flow) -> None:
+        for frame in frames:
+            if isinstance(frame, Ping):
+                self.send(PONG)
+            else:
+                self._connections.receiver.receive_stream_message(frame, flow)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,0 +1,184 @@
+"""`sip-edge demo`: the server with example agents, real calls through it, and what came of them.
+
+The phone and the agent worker run in processes of their own, as carriers and agents do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sip_edge.app import StartError, load_agents_and_numbers, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sip_edge.app import Server
+    from sip_edge.config import Config
+    from sip_edge.routing.ports import CallReport
+
+DEMO_FILE: Final = Path(__file__).resolve().parent.parent / "config" / "demo.toml"
+WORKER_HOST: Final = "127.0.0.1"
+WORKER_PORT: Final = 7860
+WORKER_SECONDS: Final = 10.0
+"""How long the demo worker may take to listen."""
+CALL_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _DemoCall:
+    """A call that the demo places, and how it should end (`routing.outcome.Outcome`)."""
+
+    number: str
+    title: str
+    expected_outcome: str
+    expected_status: int
+
+
+_CALLS: Final = (
+    _DemoCall("+12025550100", "an agent answers", "agent", 200),
+    _DemoCall("+12025550101", "the primary's worker is down: the fallback", "fallback", 200),
+    _DemoCall("+12025550102", "refused: the only agent is paused", "unavailable", 486),
+)
+
+
+async def demo(config: Config, *, once: bool) -> int:
+    """Run the demo; 0 if every call ended as it should, 1 if not. Raises StartError."""
+    print("sip-edge demo: starting PostgreSQL, the server and an agent worker ...", flush=True)
+    async with _demo_worker(), running_server(config) as server:
+        await load_agents_and_numbers(server, DEMO_FILE)
+        _say_where(server)
+        good = [await _place(server, call, index) for index, call in enumerate(_CALLS, start=1)]
+        failed = good.count(False)
+        if failed:
+            print(f"\n{failed} of {len(good)} calls did not end as they should.", flush=True)
+        else:
+            print(f"\nAll {len(good)} calls ended as they should.", flush=True)
+        if not once:
+            _say_what_next(server)
+            await server.run_until_stopped()
+    return 1 if failed else 0
+
+
+def _say_where(server: Server) -> None:
+    print(f"SIP on {server.sip_address} (UDP and TCP), HTTP on {server.http_url}", flush=True)
+
+
+async def _place(server: Server, call: _DemoCall, index: int) -> bool:
+    """Place one call with the test phone and print its timeline as both sides saw it."""
+    print(f"\n{index}. {call.number}: {call.title}", flush=True)
+    reports: list[CallReport] = []
+    with server.watch_calls(reports.append):
+        heard = await _dial(call.number, server.sip_address)
+    if not reports:
+        print("   the server saw no call", flush=True)
+        return False
+    for line in _story(heard, reports[0]):
+        print(f"   {line}", flush=True)
+    is_good = (
+        reports[0].outcome.value == call.expected_outcome
+        and heard["status"] == call.expected_status
+        and (call.expected_status != 200 or heard["invite_to_first_audio_ms"] is not None)
+    )
+    print(f"   {'as it should be' if is_good else 'NOT AS IT SHOULD BE'}", flush=True)
+    return is_good
+
+
+async def _dial(number: str, to: str) -> dict[str, Any]:
+    """`sip-edge call` in a process of its own: what the phone reports."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sip_edge", "call", number,
+        "--to", to, "--seconds", str(CALL_SECONDS), "--json",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    heard: dict[str, Any] = json.loads(output)
+    return heard
+
+
+def _story(heard: dict[str, Any], report: CallReport) -> list[str]:
+    """The call's timeline: the phone's view, then what the server did in between."""
+    steps = [
+        ("100 Trying", heard["invite_to_100_ms"]),
+        ("180 Ringing", heard["invite_to_180_ms"]),
+        (f"{heard['status']} {heard['reason']}", heard["invite_to_final_ms"]),
+        ("first sound", heard["invite_to_first_audio_ms"]),
+    ]
+    phone = ", ".join(f"{name} {at:.1f}" for name, at in steps if at is not None)
+    inside = ", ".join(
+        f"{stage} {at:.1f}"
+        for stage, at in report.timeline.milliseconds().items()
+        if stage not in ("trying", "end")
+    )
+    tried = "; ".join(
+        f"{attempt.role.value} {'took it' if attempt.failure is None else attempt.failure.value}"
+        f" in {attempt.seconds * 1000:.1f} ms"
+        for attempt in report.attempts
+    )
+    lines = [f"the phone, ms after INVITE:  {phone}", f"the server:                  {inside}"]
+    if tried:
+        lines.append(f"agents asked:                {tried}")
+    if heard["answered"]:
+        lines.append(
+            f"talked {heard['talked_seconds']:.1f} s: {heard['packets_received']} packets heard,"
+            f" {heard['packets_lost']} lost, ended by {heard['ended_by']}"
+        )
+    return lines
+
+
+def _say_what_next(server: Server) -> None:
+    print(
+        f"""
+The server goes on until Ctrl-C. In another terminal:
+  .venv/bin/sip-edge call +12025550100 --to {server.sip_address} --digits "#"
+  .venv/bin/sip-edge route explain +12025550101
+  curl -s {server.http_url}/metrics | grep sip_edge_calls_total
+Or call sip:+12025550100@{server.sip_address} with any softphone: it repeats what you say.
+Your own agent: put its ws:// address into agents.worker_url (README, "Your own agent").
+""",
+        flush=True,
+    )
+
+
+@asynccontextmanager
+async def _demo_worker() -> AsyncIterator[None]:
+    """The demo agent worker, in a process of its own, until the block ends."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sip_edge.agents.demo_worker",
+        "--host", WORKER_HOST, "--port", str(WORKER_PORT),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us; we tell it.
+    )  # fmt: skip
+    try:
+        await _wait_for_worker(process)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _wait_for_worker(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(WORKER_SECONDS):
+            while process.returncode is None:
+                try:
+                    _, writer = await asyncio.open_connection(WORKER_HOST, WORKER_PORT)
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    writer.close()
+                    return
+    except TimeoutError:
+        pass
+    raise StartError(
+        f"the demo worker cannot listen on {WORKER_HOST}:{WORKER_PORT}: is that port taken?"
+    )

@@ -1,0 +1,57 @@
+"""Who may call: decided by the socket's address alone."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from sip_edge.transport.sources import MAX_REMEMBERED_SOURCES, Carrier, CarrierTable
+
+
+def _carrier(name: str, *networks: str) -> Carrier:
+    return Carrier(
+        name=name,
+        networks=[ip_network(n) for n in networks],
+        provider=None,
+        country=None,
+        responses={},
+    )
+
+
+TABLE = CarrierTable(
+    [
+        _carrier("first", "192.0.2.0/24", "2001:db8::/32"),
+        _carrier("second", "192.0.0.0/16", "198.51.100.7/32"),
+    ]
+)
+
+
+def test_address_belongs_to_the_first_carrier_whose_networks_hold_it() -> None:
+    found = [TABLE.carrier_of(host) for host in ("192.0.2.9", "192.0.3.9", "198.51.100.7")]
+
+    assert [carrier.name for carrier in found if carrier] == ["first", "second", "second"]
+
+
+def test_stranger_belongs_to_nobody() -> None:
+    assert TABLE.carrier_of("198.51.100.8") is None
+
+
+def test_ipv6_and_ipv4_mapped_addresses_find_their_carrier() -> None:
+    found = [TABLE.carrier_of(host) for host in ("2001:db8::1", "::ffff:192.0.2.1")]
+
+    assert [carrier.name for carrier in found if carrier] == ["first", "first"]
+
+
+def test_text_that_is_no_address_belongs_to_nobody() -> None:
+    assert TABLE.carrier_of("carrier.example.com") is None
+
+
+def test_verdicts_stay_right_when_more_sources_were_seen_than_are_remembered() -> None:
+    table = CarrierTable([_carrier("only", "10.0.0.0/9")])
+
+    verdicts = [
+        table.carrier_of(f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}") is not None
+        for i in range(0, 2 * (MAX_REMEMBERED_SOURCES + 10))
+    ]
+
+    assert all(verdicts)
+    assert table.carrier_of("10.200.0.1") is None
