@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -47,7 +47,7 @@ def spawn(
 
 
 def count_failures_with(counter: Callable[[], None]) -> Callable[[], None]:
-    """Call `counter` once for each task that fails from now on; returns what ends that."""
+    """Call `counter` once for each failure from now on; returns what ends that."""
     _failure_counters.append(counter)
 
     def stop() -> None:
@@ -57,12 +57,30 @@ def count_failures_with(counter: Callable[[], None]) -> Callable[[], None]:
     return stop
 
 
+def report_loop_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """Log and count what escapes from the loop's callbacks too; the loop lives on."""
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        _count_failure()
+        structlog.get_logger("sip_edge.tasks").error(
+            "loop_callback_failed",
+            message=context.get("message"),
+            exc_info=context.get("exception"),
+        )
+
+    loop.set_exception_handler(handle)
+
+
 def running_tasks() -> int:
     """How many spawned tasks have not finished."""
     return len(_running)
 
 
 def _report(name: str, error: BaseException) -> None:
+    _count_failure()
+    structlog.get_logger("sip_edge.tasks").error("task_failed", task=name, exc_info=error)
+
+
+def _count_failure() -> None:
     for counter in _failure_counters:
         counter()
-    structlog.get_logger("sip_edge.tasks").error("task_failed", task=name, exc_info=error)

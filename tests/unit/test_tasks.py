@@ -8,7 +8,7 @@ import gc
 import pytest
 from structlog.testing import capture_logs
 
-from sip_edge.tasks import count_failures_with, running_tasks, spawn
+from sip_edge.tasks import count_failures_with, report_loop_errors, running_tasks, spawn
 
 
 async def _fail() -> None:
@@ -112,3 +112,23 @@ async def test_counter_that_was_taken_away_is_not_called() -> None:
         await _settle()
 
     assert counted == []
+
+
+@pytest.mark.asyncio
+async def test_callback_that_fails_is_logged_and_counted() -> None:
+    loop = asyncio.get_running_loop()
+    counted: list[int] = []
+    stop = count_failures_with(lambda: counted.append(1))
+
+    def fail() -> None:
+        raise RuntimeError("no socket")
+
+    with capture_logs() as lines:
+        report_loop_errors(loop)
+        loop.call_soon(fail)
+        await _settle()
+    stop()
+
+    assert counted == [1]
+    [line] = lines
+    assert (line["event"], str(line["exc_info"])) == ("loop_callback_failed", "no socket")

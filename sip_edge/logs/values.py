@@ -1,0 +1,79 @@
+"""What a value looks like in a log line: bounded, on one line, phone numbers masked.
+
+Much of what is logged came from the network, and it may try to forge lines, to drive a terminal,
+or to fill the disk.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+LONGEST_TEXT: Final = 1_000
+"""Characters kept of a text from outside: a SIP URI or an error message is shorter."""
+LONGEST_TRACEBACK: Final = 16_000
+MOST_ITEMS: Final = 50
+"""Kept of a list or table: a call has a handful of attempts."""
+DEEPEST: Final = 4
+
+NUMBER_KEYS: Final = frozenset(
+    {
+        "called",
+        "called_number",
+        "caller",
+        "caller_number",
+        "from_number",
+        "number",
+        "phone_number",
+        "to_number",
+    }
+)
+"""Whoever logs a phone number logs it under one of these keys."""
+
+_PHONE_NUMBER: Final = re.compile(r"\d(?:[-. ()]{0,3}\d){6,}")
+"""Seven digits or more, with what people write between them; shorter ones name nobody."""
+_FIRST_KEPT: Final = 4
+_LAST_KEPT: Final = 2
+
+
+def mask_number(text: str) -> str:
+    """`+12025550123` becomes `+1202*****23`, inside a URI or a sentence too."""
+    return _PHONE_NUMBER.sub(_mask, text)
+
+
+def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
+    """The text with its beginning kept and everything that is not printable written as escapes."""
+    cut = len(text) - longest
+    if cut > 0:
+        text = f"{text[:longest]}... ({cut} more)"
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def plain(value: object, depth: int = 0) -> Any:
+    """The value as JSON knows it, each text on one line."""
+    kind = type(value)
+    if kind is str:
+        return one_line(value)  # type: ignore[arg-type]
+    if kind is int or kind is float or kind is bool or value is None:
+        return value
+    if isinstance(value, dict) and depth < DEEPEST:
+        items = list(value.items())[:MOST_ITEMS]
+        return {one_line(str(key)): plain(item, depth + 1) for key, item in items}
+    if isinstance(value, list | tuple) and depth < DEEPEST:
+        return [plain(item, depth + 1) for item in value[:MOST_ITEMS]]
+    if isinstance(value, bytes):
+        return one_line(value[: LONGEST_TEXT + 1].decode("latin-1"))
+    return one_line(str(value))
+
+
+def _mask(match: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", match.group())
+    hidden = max(len(digits) - _FIRST_KEPT - _LAST_KEPT, _FIRST_KEPT)
+    first = len(digits) - hidden - _LAST_KEPT
+    return f"{digits[:first]}{'*' * hidden}{digits[-_LAST_KEPT:]}"
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
