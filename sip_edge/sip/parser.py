@@ -165,21 +165,16 @@ def _parse(data: bytes, limits: Limits) -> Request | Response:
 def _split_lines(head: str, limits: Limits) -> list[str]:
     """The lines of the header section. None of them can break out of a message that we build."""
     lines = head.split("\r\n", limits.header_lines)
-    count = len(lines) - 1
-    if count == limits.header_lines:
+    if len(lines) > limits.header_lines:
         raise _Fault(400, "Too Many Header Lines")
-    if head.count("\n") != count or head.count("\r") != count:
+    rest = "".join(lines)
+    if "\n" in rest or "\r" in rest:
         # Two parsers on the path could see two messages in it, so it is not guessed at.
         raise _Fault(400, "CR or LF Without the Other")
-    if "\x00" in head and "\x00" in head.replace("\\\x00", ""):
+    if "\x00" in rest and "\x00" in head.replace("\\\x00", ""):
         raise _Fault(400, "NUL Outside a Quoted Pair")
-    if "\r\n " in head or "\r\n\t" in head:
-        lines = _join_folded(lines)
-    if len(head) > limits.line_length:
-        if len(lines[0]) > limits.line_length:
-            raise _Fault(414, "Request-URI Too Long")
-        if max(map(len, lines)) > limits.line_length:
-            raise _Fault(400, "Header Too Long")
+    if len(lines[0]) > limits.line_length:
+        raise _Fault(414, "Request-URI Too Long")
     return lines
 
 
@@ -208,38 +203,43 @@ def _parse_status_line(line: str) -> tuple[int, str]:
 
 
 def _parse_headers(lines: list[str], limits: Limits) -> Headers:
-    """Sort header lines by name; check which are there and how often."""
+    """Sort header lines by name; check which are there, how often and how long."""
     index: dict[str, list[str]] = {}
     for line in lines:
-        colon = line.find(":")
-        if colon < 0:
-            raise _Fault(400, "Header Without a Colon")
-        name = line[:colon]
-        key = KNOWN_KEYS.get(name) or _checked_key(name)
+        name, colon, _ = line.partition(":")
+        if colon and name in KNOWN_KEYS:
+            key = KNOWN_KEYS[name]
+        elif line[:1] in (" ", "\t"):
+            return _parse_headers(_join_folded(lines), limits)
+        else:
+            key = _uncommon_key(name, colon)
         if key in index:
             index[key].append(line)
         else:
             index[key] = [line]
+    if max(map(len, lines), default=0) > limits.line_length:
+        raise _Fault(400, "Header Too Long")
     _check_counts(index, limits)
     return Headers.from_lines(lines, index)
 
 
+def _uncommon_key(name: str, colon: str) -> str:
+    if not colon or (not is_token(name) and not is_token(name.rstrip(" \t"))):
+        raise _Fault(400, "Malformed Header Name")
+    return header_key(name)
+
+
 def _join_folded(lines: list[str]) -> list[str]:
+    """Each header with the lines that continue it as one; none begins with a blank any more."""
     joined: list[list[str]] = []
     for line in lines:
         if line[:1] not in (" ", "\t"):
             joined.append([line])
-        elif len(joined) > 1:
+        elif joined:
             joined[-1].append(line)
         else:
             raise _Fault(400, "Folded Start Line")
     return ["\r\n".join(parts) for parts in joined]
-
-
-def _checked_key(name: str) -> str:
-    if not is_token(name.rstrip(" \t")):
-        raise _Fault(400, "Malformed Header Name")
-    return header_key(name)
 
 
 def _check_counts(index: dict[str, list[str]], limits: Limits) -> None:
