@@ -31,10 +31,12 @@ class FramingError(ValueError):
     are good. `cause` is what to answer; None if nothing can be answered.
     """
 
-    def __init__(self, phrase: str, *, frames: list[bytes | Ping], cause: ParseError) -> None:
+    def __init__(
+        self, phrase: str, *, frames: list[bytes | Ping], cause: ParseError | None
+    ) -> None:
         super().__init__(phrase)
         self.frames = frames
-        self.cause = cause if cause.request is not None else None
+        self.cause = cause
 
 
 class StreamFramer:
@@ -47,7 +49,7 @@ class StreamFramer:
         """How much of the buffer holds no end of headers: it is not searched again."""
         self._needed: int | None = None
         """The length of the message at hand, once its headers are complete."""
-        self._error: FramingError | None = None
+        self._failure: str | None = None
 
     @property
     def is_within_message(self) -> bool:
@@ -60,8 +62,8 @@ class StreamFramer:
         Raises FramingError when a Content-Length is missing or malformed or a bound exceeded, and
         from then on at each call.
         """
-        if self._error is not None:
-            raise FramingError(str(self._error), frames=[], cause=_UNANSWERABLE)
+        if self._failure is not None:
+            raise FramingError(self._failure, frames=[], cause=None)
         self._buffer += data
         frames: list[bytes | Ping] = []
         try:
@@ -69,8 +71,9 @@ class StreamFramer:
                 frames.append(frame)
         except ParseError as error:
             self._buffer.clear()
-            self._error = FramingError(error.phrase, frames=frames, cause=error)
-            raise self._error from error
+            self._failure = error.phrase
+            cause = error if error.request is not None else None
+            raise FramingError(error.phrase, frames=frames, cause=cause) from error
         return frames
 
     def _next(self) -> bytes | Ping | None:
@@ -115,9 +118,6 @@ class StreamFramer:
         if len(head) + length > limits.message_bytes:
             raise explain(head, 513, "Message Too Large", limits)
         return len(head) + length
-
-
-_UNANSWERABLE: Final = ParseError(None, "the stream has failed before", None)
 
 
 def _content_lengths(head: bytes) -> list[str]:

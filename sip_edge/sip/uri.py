@@ -168,10 +168,9 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
             raise UriError("a malformed IPv6 reference")
         if not tail:
             return host, None
-        colon, port = tail[0] == ":", tail[1:]
-        if not colon:
+        if tail[0] != ":":
             raise UriError("something between an IPv6 reference and its port")
-        return host, _parse_port(port)
+        return host, _parse_port(tail[1:])
     host, found, port = text.partition(":")
     if not host or host.strip(_HOST_CHARACTERS):
         raise UriError("a malformed host")
@@ -199,7 +198,7 @@ def _normalise_scheme(scheme: str) -> str:
 
 
 def _parse_port(text: str) -> int:
-    if len(text) > 5 or not text.isdigit():  # ASCII was checked, or is checked by the caller.
+    if len(text) > 5 or not text.isascii() or not text.isdigit():
         raise UriError("a malformed port")
     port = int(text)
     if not 0 < port <= MAX_PORT:
