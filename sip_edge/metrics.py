@@ -1,0 +1,256 @@
+"""Every Prometheus name, label and bucket, in one place.
+
+Labels are closed enums, resolved once, so that nobody outside can grow our memory and an
+observation costs microseconds. Counting is done by the media loop, `render` by any thread.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
+from sip_edge.routing.plan import Role
+from sip_edge.routing.refusal import Refusal
+from sip_edge.routing.timeline import Stage
+from sip_edge.sip.effects import Event
+from sip_edge.sip.flow import Transport
+
+if TYPE_CHECKING:
+    from sip_edge.routing.ports import CallReport
+
+SETUP: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10)
+LAG: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 1)
+TALK: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+
+CODES: Final = (
+    100, 180, 183, 200, 202, 400, 403, 404, 405, 406, 408, 413, 414, 415, 416, 420, 421, 422, 480,
+    481, 482, 483, 484, 486, 487, 488, 489, 491, 500, 501, 502, 503, 504, 505, 513, 600, 603, 606,
+)  # fmt: skip
+"""The responses that get a series of their own; any other is counted as `other`."""
+
+STAGES: Final = {
+    Stage.TRYING: Stage.INVITE,
+    Stage.ROUTE: Stage.TRYING,
+    Stage.WORKER_CONNECT: Stage.ROUTE,
+    Stage.WORKER_ACCEPT: Stage.WORKER_CONNECT,
+    Stage.ANSWER: Stage.WORKER_ACCEPT,
+    Stage.ACK: Stage.ANSWER,
+    Stage.FIRST_RTP_IN: Stage.ANSWER,
+    Stage.FIRST_AUDIO_OUT: Stage.ANSWER,
+}
+"""The stages of a call's set-up that are measured, each from the one before it."""
+
+
+class RtpTotals(Protocol):
+    """What an RTP session counted while it lived."""
+
+    @property
+    def packets_sent(self) -> int: ...
+    @property
+    def packets_received(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def late(self) -> int: ...
+    @property
+    def strangers(self) -> int: ...
+
+
+class Lookup(Enum):
+    """What the routes in memory had for a called number."""
+
+    HIT = "hit"
+    MISS = "miss"
+    STALE = "stale"
+    UNAVAILABLE = "unavailable"
+
+
+class FrameFault(Enum):
+    """What was wrong with a message from a worker."""
+
+    MALFORMED = "malformed"
+    DROPPED = "dropped"
+
+
+class Metrics:
+    """All metrics of one process, on a registry of its own."""
+
+    def __init__(self, *, version: str) -> None:
+        # One series less for each counter and histogram; nobody looks at when they began.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._numbers()
+        self._times()
+        self._levels()
+        Info("sip_edge_build", "What runs here", registry=self.registry).info(
+            {"version": version, "python": platform.python_version()}
+        )
+        ProcessCollector(registry=self.registry)
+        self._outside = _Outside()
+        self.registry.register(self._outside)
+
+    def _numbers(self) -> None:
+        count, by = self._counter, self._counters
+        self.invites = count("invites", "INVITEs that began a call")
+        self.responses = by("responses", "SIP responses sent", "code", [*map(str, CODES), "other"])
+        self.sip_events = by("sip_events", "Noteworthy SIP events", "event", _values(Event))
+        self.dropped_sources = by(
+            "dropped_sources", "Messages from strangers", "transport", _values(Transport)
+        )
+        self.refused_connections = count("refused_connections", "Stream connections turned away")
+        self.send_failures = count("send_failures", "Datagrams that the kernel would not take")
+        self.calls = by("calls", "Calls that ended", "outcome", _values(Outcome))
+        self.calls_ended_by = by("call_ends", "Calls by who ended them", "by", _values(EndedBy))
+        self.calls_refused = by("calls_refused", "Calls refused", "refusal", _values(Refusal))
+        self.agent_ends = by("agent_ends", "Agents' turns by end", "end", _values(AgentEnd))
+        self.route_lookups = by("route_lookups", "Look-ups of numbers", "result", _values(Lookup))
+        self.worker_frames = by(
+            "worker_frame_faults", "Bad messages of workers", "fault", _values(FrameFault)
+        )
+        self.rtp_packets = by("rtp_packets", "RTP packets", "direction", ["in", "out"])
+        self.rtp_lost = count("rtp_packets_lost", "RTP packets that never came")
+        self.rtp_late = count("rtp_packets_late", "RTP packets that came after their time")
+        self.rtp_strangers = count("rtp_packets_strangers", "RTP packets from somebody else")
+        self.internal_errors = count("internal_errors", "Faults of ours; 0 is the only good value")
+        attempts = Counter(
+            "sip_edge_dispatch_attempts",
+            "Calls offered to agents",
+            ["result", "reason", "role"],
+            registry=self.registry,
+        )
+        self.attempts = {
+            (role, failure): attempts.labels(*_result(failure), role.value)
+            for role in Role
+            for failure in (None, *AttemptFailure)
+        }
+
+    def _times(self) -> None:
+        histogram = self._histogram
+        stages = Histogram(
+            "sip_edge_setup_stage_seconds",
+            "Time from the previous stage of a call's set-up to this one",
+            ["stage"],
+            buckets=SETUP,
+            registry=self.registry,
+        )
+        self.setup_stages = {stage: stages.labels(stage.value) for stage in STAGES}
+        self.invite_to_answer = histogram("invite_to_answer_seconds", "INVITE to 200", SETUP)
+        self.invite_to_first_audio = histogram(
+            "invite_to_first_audio_seconds", "INVITE to the agent's first sound", SETUP
+        )
+        self.call_duration = histogram("call_duration_seconds", "Answer to end", TALK)
+        self.rtp_pacing_lag = histogram("rtp_pacing_lag_seconds", "Lateness of RTP turns", LAG)
+        self.loop_lag = histogram("loop_lag_seconds", "Lateness of the media loop", LAG)
+
+    def _levels(self) -> None:
+        gauge = self._gauge
+        self.calls_active = gauge("calls_active", "Calls going on")
+        self.loop_longest_stall = gauge(
+            "loop_longest_stall_seconds",
+            "Longest lateness of the loop within the last minute or two",
+        )
+        self.rtp_ports_free = gauge("rtp_ports_free", "Pairs of RTP ports that may be used now")
+        self.route_entries = gauge("route_entries", "Numbers in memory")
+        self.route_age = gauge("route_age_seconds", "Since the routes were last known to be fresh")
+
+    def invite_received(self) -> None:
+        """A new call's INVITE arrived."""
+        self.invites.inc()
+
+    def response_sent(self, status: int) -> None:
+        """A SIP response was sent for the first time."""
+        (self.responses.get(str(status)) or self.responses["other"]).inc()
+
+    def sip_event(self, event: Event) -> None:
+        """The SIP core saw something that operators count."""
+        self.sip_events[event.value].inc()
+
+    def call_ended(self, report: CallReport) -> None:
+        """Count a call and measure its stages, once, at its end."""
+        self.calls[report.outcome.value].inc()
+        if report.refusal is not None:
+            self.calls_refused[report.refusal.value].inc()
+        if report.ended_by is not None:
+            self.calls_ended_by[report.ended_by.value].inc()
+        if report.agent_end is not None:
+            self.agent_ends[report.agent_end.value].inc()
+        for attempt in report.attempts:
+            self.attempts[attempt.role, attempt.failure].inc()
+        at = report.timeline.at
+        for stage, before in STAGES.items():
+            _observe(self.setup_stages[stage], at(before), at(stage))
+        _observe(self.invite_to_answer, at(Stage.INVITE), at(Stage.ANSWER))
+        _observe(self.invite_to_first_audio, at(Stage.INVITE), at(Stage.FIRST_AUDIO_OUT))
+        _observe(self.call_duration, at(Stage.ANSWER), at(Stage.END))
+
+    def rtp_ended(self, totals: RtpTotals) -> None:
+        """Add what an RTP session counted, once, at its end."""
+        self.rtp_packets["in"].inc(totals.packets_received)
+        self.rtp_packets["out"].inc(totals.packets_sent)
+        self.rtp_lost.inc(max(0, totals.lost))
+        self.rtp_late.inc(totals.late)
+        self.rtp_strangers.inc(totals.strangers)
+
+    def count_elsewhere(self, name: str, text: str, read: Callable[[], int]) -> None:
+        """Export a total that another thread keeps, as `sip_edge_<name>_total`."""
+        self._outside.totals.append((f"sip_edge_{name}", text, read))
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The page and its content type: OpenMetrics if the Accept header names it."""
+        if "application/openmetrics-text" in accept:
+            page: bytes = openmetrics.generate_latest(  # type: ignore[no-untyped-call]
+                self.registry, version="1.0.0"
+            )
+            return page, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"sip_edge_{name}", text, registry=self.registry)
+
+    def _counters(
+        self, name: str, text: str, label: str, values: Iterable[str]
+    ) -> dict[str, Counter]:
+        family = Counter(f"sip_edge_{name}", text, [label], registry=self.registry)
+        return {value: family.labels(value) for value in values}
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"sip_edge_{name}", text, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"sip_edge_{name}", text, buckets=buckets, registry=self.registry)
+
+
+class _Outside(Collector):
+    """Totals that are kept elsewhere and read when the page is made."""
+
+    def __init__(self) -> None:
+        self.totals: list[tuple[str, str, Callable[[], int]]] = []
+
+    @override
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        for name, text, read in self.totals:
+            yield CounterMetricFamily(name, text, value=read())
+
+
+def _values(kind: type[Enum]) -> list[str]:
+    return [str(member.value) for member in kind]
+
+
+def _result(failure: AttemptFailure | None) -> tuple[str, str]:
+    return ("accepted", "none") if failure is None else ("failed", failure.value)
+
+
+def _observe(histogram: Histogram, since: float | None, at: float | None) -> None:
+    if since is not None and at is not None:
+        histogram.observe(max(0.0, at - since))
