@@ -236,14 +236,14 @@ def _version(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from sip_edge.app import explain_route
+    from sip_edge.app import explain_number
 
     async def main() -> int:
-        explanation = await explain_route(_config(options), options.number, options.carrier)
+        explanation = await explain_number(_config(options), options.number, options.carrier)
         if options.json:
-            print(json.dumps(explanation.as_dict(), indent=2))
+            print(json.dumps(explanation.facts, indent=2))
         else:
-            print("\n".join(explanation.lines()))
+            print("\n".join(explanation.lines))
         return OK
 
     return _run(main())

@@ -250,6 +250,7 @@ def _user_agent(loop: asyncio.AbstractEventLoop, local: str) -> Iterator[UserAge
         loop=loop,
         host=local,
         port=0,
+        receive_buffer_bytes=256 * 1024,
         may_speak=lambda host: True,
         on_send_failure=lambda: None,
     )

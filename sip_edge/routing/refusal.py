@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Refusal(Enum):
@@ -70,7 +73,7 @@ RESPONSES: Final[dict[Refusal, FinalResponse]] = {
 }
 
 
-def response_to(refusal: Refusal, overrides: dict[Refusal, int]) -> FinalResponse:
+def response_to(refusal: Refusal, overrides: Mapping[Refusal, int]) -> FinalResponse:
     """The final response for `refusal`; `overrides` is the carrier's own choice of status codes."""
     standard = RESPONSES[refusal]
     status = overrides.get(refusal)

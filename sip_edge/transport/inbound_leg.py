@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sip_edge.media.multipart import extract_sdp
 from sip_edge.media.offer_answer import (
     LocalMedia,
     NotAcceptableError,
@@ -12,7 +11,7 @@ from sip_edge.media.offer_answer import (
     make_offer,
     read_answer,
 )
-from sip_edge.media.sdp import SdpError, parse_sdp
+from sip_edge.media.sdp import SdpError, extract_sdp, parse_sdp
 from sip_edge.routing.outcome import EndedBy
 from sip_edge.routing.refusal import FinalResponse, Refusal, response_to
 from sip_edge.routing.timeline import CallTimeline, Stage

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_edge.media.multipart import extract_sdp
 from sip_edge.media.offer_answer import (
     LocalMedia,
     NotAcceptableError,
@@ -14,7 +13,7 @@ from sip_edge.media.offer_answer import (
     make_offer,
     read_answer,
 )
-from sip_edge.media.sdp import SdpError, parse_sdp
+from sip_edge.media.sdp import SdpError, extract_sdp, parse_sdp
 from sip_edge.sip.effects import (
     AnswerReceived,
     EndCause,

@@ -15,8 +15,6 @@ BATCH: Final = 64
 """Datagrams read per wake-up: it is amortised, and speech waits 64 * 70 µs at most."""
 MAX_DATAGRAM: Final = 65_535
 """The largest UDP payload; carriers' INVITEs exceed an Ethernet frame."""
-_BUFFER_BYTES: Final = 4 * 1024 * 1024
-"""Kernel buffer: two seconds of INVITEs at 1,000 a second while the loop is held up."""
 
 
 class UdpListener:
@@ -28,6 +26,7 @@ class UdpListener:
         loop: asyncio.AbstractEventLoop,
         host: str,
         port: int,
+        receive_buffer_bytes: int,
         may_speak: Callable[[str], bool],
         on_send_failure: Callable[[], None],
     ) -> None:
@@ -40,7 +39,7 @@ class UdpListener:
         try:
             self._socket.setblocking(False)
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+                self._socket.setsockopt(socket.SOL_SOCKET, option, receive_buffer_bytes)
             self._socket.bind((host, port))
         except OSError:
             self._socket.close()

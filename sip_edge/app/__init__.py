@@ -1,0 +1,21 @@
+"""The composition root: it alone knows every concrete class, and starts and stops them.
+
+`server` runs everything; `sip_side` puts the SIP side together; `calls` keeps the books of who is
+on the line; `database` is what the commands need; `observers` joins the parts with metrics and
+logs.
+"""
+
+from __future__ import annotations
+
+from sip_edge.app.database import explain_number, migrate_database
+from sip_edge.app.errors import StartError
+from sip_edge.app.server import Server, running_server, serve
+
+__all__ = [
+    "Server",
+    "StartError",
+    "explain_number",
+    "migrate_database",
+    "running_server",
+    "serve",
+]

@@ -1,0 +1,67 @@
+"""The database of a server or of one command: an operator's own, or the embedded one."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from sip_edge.app.errors import StartError
+from sip_edge.routing.explain import Explanation, explain_route
+from sip_edge.routing.number import normalise
+from sip_edge.routing.policy import plan_route
+from sip_edge.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sip_edge.storage.migrate import MigrationError
+from sip_edge.storage.migrate import migrate_database as migrate
+from sip_edge.storage.pool import DATABASE_ERRORS, explain_failure
+from sip_edge.storage.route_source import read_route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from sip_edge.config import Config, DatabaseSettings
+
+
+@asynccontextmanager
+async def open_database(settings: DatabaseSettings) -> AsyncIterator[str]:
+    """The DSN of a database that can be used until the block ends. Raises StartError.
+
+    The embedded server is started if nobody runs it yet, else joined.
+    """
+    if settings.dsn is not None:
+        yield settings.dsn.get_secret_value()
+        return
+    try:
+        async with EmbeddedPostgres(settings.data_dir) as server:
+            yield server.dsn
+    except EmbeddedPostgresError as error:
+        raise StartError(str(error)) from error
+
+
+async def migrate_database(config: Config) -> Sequence[str]:
+    """Apply what is missing; the names of the migrations applied. Raises StartError."""
+    async with open_database(config.database) as dsn:
+        try:
+            return (await migrate(dsn)).applied
+        except MigrationError as error:
+            raise StartError(str(error)) from error
+
+
+async def explain_number(config: Config, dialled: str, carrier_name: str | None) -> Explanation:
+    """What would happen to a call to `dialled` now. Raises StartError.
+
+    `carrier_name` is a carrier of the configuration; None stands for one that may call any number.
+    """
+    carrier = None
+    if carrier_name is not None:
+        carrier = config.carriers.get(carrier_name)
+        if carrier is None:
+            known = ", ".join(sorted(config.carriers))
+            raise StartError(f"--carrier {carrier_name}: the configuration has {known}")
+    number = normalise(dialled, carrier.country if carrier else None)
+    async with open_database(config.database) as dsn:
+        try:
+            route = None if number is None else await read_route(dsn, number)
+        except DATABASE_ERRORS as error:
+            raise StartError(explain_failure(dsn, error)) from error
+    plan = plan_route(route, number=number, provider=carrier.provider if carrier else None)
+    return explain_route(number or dialled, route, plan, carrier.responses if carrier else {})

@@ -1,0 +1,273 @@
+"""The server: everything built and started in order, and taken down in the reverse one.
+
+HTTP and SIP answer first, with "starting" and 503, so that probes and carriers are told at once;
+then comes the database, however long it takes; from then on the server is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from sip_edge.agents.settings import WorkerSettings
+from sip_edge.agents.websocket import WebSocketAgents
+from sip_edge.api.app import Readiness
+from sip_edge.api.server import HttpServer
+from sip_edge.app.database import open_database
+from sip_edge.app.errors import StartError
+from sip_edge.app.observers import CallEvents, RouteEvents, WorkerEvents
+from sip_edge.app.sip_side import SipSide
+from sip_edge.logs import configure_logging, get_logger
+from sip_edge.loopwatch import LoopWatch, tune_gc
+from sip_edge.metrics import Metrics
+from sip_edge.resolver import CaresLookup, Resolver, ResolverSettings
+from sip_edge.routing.ports import RoutesUnavailableError
+from sip_edge.storage.migrate import MigrationError, migrate, packaged_migrations
+from sip_edge.storage.pool import DATABASE_ERRORS, close, connect, create_pool, explain_failure
+from sip_edge.storage.route_source import PostgresRouteSource
+from sip_edge.storage.routes import STANDARD_SETTINGS, RouteTable, TableState
+from sip_edge.tasks import count_failures_with, spawn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from sip_edge.config import Config
+    from sip_edge.routing.plan import Route
+    from sip_edge.routing.ports import CallReport
+
+RETRY_SECONDS: Final = 1.0
+"""How long to wait for a database that was not there when we started, before the next try."""
+GAUGE_SECONDS: Final = 1.0
+
+_log = get_logger("sip_edge")
+
+
+class Server:
+    """A running server; `running_server` makes one."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._end_now = asyncio.Event()
+        self._failure: StartError | None = None
+        self._table: RouteTable | None = None
+        self._is_loaded = asyncio.Event()
+        self.dsn: str | None = None
+        self.sip_address = ""
+        self.http_url = ""
+        self.events = CallEvents(metrics)
+        settings = ResolverSettings()
+        self.resolver = Resolver(
+            settings=settings, lookup=CaresLookup(settings=settings), clock=self._loop.time
+        )
+        self.sip = SipSide(
+            config=config,
+            metrics=metrics,
+            events=self.events,
+            resolver=self.resolver,
+            directory=self,
+            agents=WebSocketAgents(
+                settings=WorkerSettings(
+                    ca_file=config.dispatch.worker_ca_file,
+                    denied_networks=config.dispatch.denied_networks,
+                    ping_interval_seconds=config.dispatch.ping_seconds,
+                    ping_timeout_seconds=config.dispatch.ping_seconds,
+                    first_audio_timeout_seconds=config.dispatch.first_audio_timeout_seconds,
+                ),
+                resolver=self.resolver,
+                environment=os.environ,
+                observer=WorkerEvents(metrics),
+            ),
+        )
+
+    async def lookup(self, phone_number: str) -> Route | None:
+        """The routes, once there is a database to load them from (NumberDirectory)."""
+        if self._table is None:
+            raise RoutesUnavailableError("the routes have not been loaded yet")
+        return await self._table.lookup(phone_number)
+
+    def readiness(self) -> Readiness:
+        """What /readyz and OPTIONS say; safe to call from another thread."""
+        if self.sip.calls.is_draining:
+            return Readiness.draining()
+        if not self._is_loaded.is_set() or self._table is None:
+            return Readiness.starting("the routes have not been loaded yet")
+        if self._table.state is not TableState.LIVE:
+            return Readiness.degraded(f"routes are stale: {self._table.reason}")
+        return Readiness.ready()
+
+    @contextmanager
+    def watch_calls(self, watcher: Callable[[CallReport], None]) -> Iterator[None]:
+        """Tell `watcher` of each call that ends within the block."""
+        self.events.watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self.events.watchers.remove(watcher)
+
+    async def wait_loaded(self) -> None:
+        """Return when calls can be routed. Raises StartError if that will never be."""
+        loaded = spawn(self._is_loaded.wait(), name="wait until loaded")
+        stopped = spawn(self._stop.wait(), name="wait until stopped")
+        await asyncio.wait({loaded, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        loaded.cancel()
+        stopped.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    async def run_until_stopped(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
+
+        Raises StartError if the database can never be used.
+        """
+        await self._stop.wait()
+        if self._failure is not None:
+            raise self._failure
+        self.sip.set_available(False)
+        seconds = self._config.shutdown.drain_seconds
+        _log.info("draining", calls=len(self.sip.calls), at_most_seconds=seconds)
+        drain = spawn(self.sip.calls.drain(seconds), name="drain")
+        hurry = spawn(self._end_now.wait(), name="second signal")
+        await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not drain.done():
+            drain.cancel()
+            await self.sip.calls.drain(0.0)
+        await asyncio.sleep(0.05)  # Until the last BYEs and records have gone out.
+
+    def on_signal(self) -> None:
+        """SIGTERM or SIGINT: the first drains, the second ends."""
+        if self._stop.is_set():
+            self._end_now.set()
+        self._stop.set()
+
+    async def follow_database(self) -> None:
+        """Open, migrate and follow the database until cancelled."""
+        try:
+            async with open_database(self._config.database) as dsn:
+                await self._migrate(dsn)
+                async with create_pool(dsn) as pool:
+                    self._table = RouteTable(
+                        source=PostgresRouteSource(pool=pool, connect=lambda: connect(dsn)),
+                        observer=RouteEvents(self._metrics),
+                        clock=self._loop.time,
+                        settings=STANDARD_SETTINGS,
+                    )
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._table.run(), name="routes")
+                        group.create_task(self._note_loaded(dsn), name="routes loaded")
+        except StartError as error:
+            self._failure = error
+            self._stop.set()
+
+    async def _migrate(self, dsn: str) -> None:
+        """Retry until the server is there: it may come up after us, as after a power cut."""
+        while True:
+            try:
+                connection = await connect(dsn)
+                try:
+                    report = await migrate(connection, packaged_migrations())
+                finally:
+                    await close(connection)
+            except MigrationError as error:
+                raise StartError(str(error)) from error
+            except DATABASE_ERRORS as error:
+                _log.warning("database_unavailable", reason=explain_failure(dsn, error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if report.applied:
+                    _log.info("migrated", applied=list(report.applied))
+                return
+
+    async def _note_loaded(self, dsn: str) -> None:
+        if self._table is None:
+            return
+        await self._table.wait_loaded()
+        self.dsn = dsn
+        self.sip.set_available(True)
+        self._is_loaded.set()
+        tune_gc()
+        _log.info("ready", sip=self.sip_address, http=self.http_url, entries=self._table.entries)
+
+    def update_gauges(self) -> None:
+        """Once a second: what is read rather than counted."""
+        self._metrics.rtp_ports_free.set(self.sip.ports.free)
+        if self._table is not None:
+            self._metrics.route_entries.set(self._table.entries)
+            age = self._table.age_seconds
+            self._metrics.route_age.set(0.0 if age is None else age)
+        self._gauge_timer = self._loop.call_later(GAUGE_SECONDS, self.update_gauges)
+
+    def stop_gauges(self) -> None:
+        """End what `update_gauges` began."""
+        self._gauge_timer.cancel()
+
+
+@asynccontextmanager
+async def running_server(config: Config) -> AsyncIterator[Server]:
+    """A server that answers calls, until the block ends. Raises StartError."""
+    loop = asyncio.get_running_loop()
+    metrics = Metrics(version=version("sip-edge"))
+    async with AsyncExitStack() as stack:
+        writer = configure_logging(config.logging)
+        stack.callback(writer.close)
+        metrics.count_elsewhere("log_lines_dropped", "Log lines lost", lambda: writer.dropped)
+        stack.callback(count_failures_with(metrics.internal_errors.inc))
+        loop.set_exception_handler(_report_to(metrics))
+        server = Server(config, metrics)
+        stack.push_async_callback(server.resolver.close)
+        watch = LoopWatch(loop=loop, clock=perf_counter, on_lag=metrics.loop_lag.observe)
+        watch.start()
+        stack.callback(watch.stop)
+        http = HttpServer(
+            host=config.http.host,
+            port=config.http.port,
+            metrics=metrics,
+            readiness=server.readiness,
+            seconds_since_tick=watch.seconds_since_tick,
+        )
+        server.http_url = await http.start()
+        stack.push_async_callback(http.stop)
+        stack.callback(server.sip.close)
+        address = await server.sip.open()
+        server.sip.set_available(False)
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        server.sip_address = f"{host}:{address.port}"
+        server.update_gauges()
+        stack.callback(server.stop_gauges)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.on_signal)
+            stack.callback(loop.remove_signal_handler, number)
+        following = spawn(server.follow_database(), name="database")
+        stack.push_async_callback(_end, following)
+        await server.wait_loaded()
+        yield server
+
+
+async def serve(config: Config) -> int:
+    """Run a server until it is told to stop. Raises StartError."""
+    async with running_server(config) as server:
+        await server.run_until_stopped()
+    return 0
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _report_to(metrics: Metrics) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """What the loop says of a callback that raised: a fault of ours, counted and logged."""
+
+    def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        metrics.internal_errors.inc()
+        _log.error("internal_error", what=context.get("message"), exc_info=context.get("exception"))
+
+    return report

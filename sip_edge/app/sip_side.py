@@ -1,0 +1,224 @@
+"""The SIP side of a server: user agent, sockets, RTP and the calls, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sip_edge.app.calls import Calls
+from sip_edge.app.errors import StartError
+from sip_edge.config import public_address
+from sip_edge.routing.inbound import DispatchRules, InboundCallHandler
+from sip_edge.sip.endpoint import Endpoint
+from sip_edge.sip.flow import Transport
+from sip_edge.sip.settings import EndpointSettings
+from sip_edge.transport.ids import RandomIds
+from sip_edge.transport.media_port import MediaPort
+from sip_edge.transport.rtp_ports import RtpPortPool
+from sip_edge.transport.rtp_session import RtpSettings
+from sip_edge.transport.rtp_wheel import RtpWheel
+from sip_edge.transport.sources import Carrier, CarrierTable
+from sip_edge.transport.streams import StreamConnections, StreamLimits
+from sip_edge.transport.udp import UdpListener
+from sip_edge.transport.user_agent import UserAgent
+
+if TYPE_CHECKING:
+    from sip_edge.app.observers import CallEvents
+    from sip_edge.config import Config
+    from sip_edge.metrics import Metrics
+    from sip_edge.resolver import Resolver
+    from sip_edge.routing.ports import AgentGateway, NumberDirectory
+    from sip_edge.sip.effects import InviteReceived
+    from sip_edge.sip.flow import Address
+    from sip_edge.transport.inbound_leg import InboundLeg
+
+PROCESS = "w0"
+"""This process among those that share the port (decision 18); it is alone for now."""
+SESSIONS_PER_CALL = 2
+"""Dialogs that end take 32 s to be forgotten, so the core holds more of them than calls."""
+
+
+class SipSide:
+    """Everything between the carriers' sockets and the application core."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        metrics: Metrics,
+        events: CallEvents,
+        resolver: Resolver,
+        directory: NumberDirectory,
+        agents: AgentGateway,
+    ) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._carriers = CarrierTable(_carriers(config))
+        self.wheel = RtpWheel(loop=self._loop, on_lag=metrics.rtp_pacing_lag.observe)
+        self.ports = RtpPortPool(
+            host=config.sip.host,
+            port_min=config.media.port_min,
+            port_max=config.media.port_max,
+            quarantine_seconds=config.media.quarantine_seconds,
+        )
+        self._public_address = public_address(config.sip)
+        self.calls = Calls(
+            loop=self._loop,
+            carriers=self._carriers,
+            media=self._media_port(),
+            max_calls=config.sip.max_calls,
+            forward_headers=config.dispatch.forward_headers,
+            on_call_ended=events.call_ended,
+            on_change=metrics.calls_active.set,
+        )
+        self._handler = InboundCallHandler(
+            admission=self.calls.admission,
+            directory=directory,
+            agents=agents,
+            voicemail=None,
+            observer=self.calls,
+            clock=self._loop.time,
+            rules=DispatchRules(
+                accept_timeout_seconds=config.dispatch.accept_timeout_seconds,
+                ringing_after_seconds=config.dispatch.ringing_after_seconds,
+                deadline_seconds=config.dispatch.deadline_seconds,
+            ),
+        )
+        self._resolver = resolver
+        self._udp: UdpListener | None = None
+        self._streams: StreamConnections | None = None
+        self._user_agent: UserAgent | None = None
+
+    async def open(self) -> Address:
+        """Bind the sockets and begin to answer; the bound address. Raises StartError."""
+        sip = self._config.sip
+        try:
+            if "udp" in sip.transports:
+                self._udp = UdpListener(
+                    loop=self._loop,
+                    host=sip.host,
+                    port=sip.port,
+                    receive_buffer_bytes=sip.receive_buffer_bytes,
+                    may_speak=self._may_speak_udp,
+                    on_send_failure=self._metrics.send_failures.inc,
+                )
+            port = self._udp.local.port if self._udp else sip.port
+            user_agent = UserAgent(
+                loop=self._loop,
+                endpoint=self._endpoint(port),
+                resolver=self._resolver,
+                observer=self._metrics,
+                on_invite=self._on_invite,
+            )
+            self._streams = self._stream_connections(user_agent)
+            local = self._udp.local if self._udp else None
+            if "tcp" in sip.transports:
+                local = await self._streams.listen(sip.host, port)
+        except OSError as error:
+            self.close()
+            raise StartError(
+                f"cannot listen for SIP on {sip.host}:{sip.port}: {error.strerror or error};"
+                " is another server running? (sip.host, sip.port)"
+            ) from error
+        if local is None:
+            raise StartError("sip.transports names no transport")
+        self._user_agent = user_agent
+        user_agent.bind(udp=self._udp, streams=self._streams)
+        if self._udp is not None:
+            self._udp.start(user_agent.receive_datagram)
+        return local
+
+    def set_available(self, is_available: bool) -> None:
+        """What OPTIONS says: 200, or 503 while starting and draining (decision 26)."""
+        if self._user_agent is not None:
+            self._user_agent.endpoint.unavailable = not is_available
+
+    @property
+    def sessions(self) -> int:
+        """Dialogs that are not forgotten yet."""
+        return self._user_agent.endpoint.sessions if self._user_agent else 0
+
+    def close(self) -> None:
+        """Close every socket; whatever was not sent by now is lost."""
+        if self._user_agent is not None:
+            self._user_agent.close()
+        if self._udp is not None:
+            self._udp.close()
+        if self._streams is not None:
+            self._streams.close()
+        self.ports.close()
+
+    def _on_invite(self, effect: InviteReceived, received_at: float) -> InboundLeg | None:
+        if self._user_agent is None:
+            return None
+        return self.calls.start(
+            effect, received_at, user_agent=self._user_agent, handler=self._handler
+        )
+
+    def _endpoint(self, bound_port: int) -> Endpoint:
+        sip = self._config.sip
+        return Endpoint(
+            settings=EndpointSettings(
+                public_host=self._public_address,
+                public_port=sip.public_port or bound_port,
+                contact_user=PROCESS,
+                user_agent=sip.user_agent,
+                max_sessions=SESSIONS_PER_CALL * sip.max_calls + 64,
+                max_transactions=sip.max_transactions,
+            ),
+            ids=RandomIds(PROCESS),
+        )
+
+    def _media_port(self) -> MediaPort:
+        media = self._config.media
+        return MediaPort(
+            loop=self._loop,
+            pool=self.ports,
+            wheel=self.wheel,
+            settings=RtpSettings(
+                timeout_seconds=media.rtp_timeout_seconds,
+                max_queued_seconds=media.max_queued_seconds,
+                symmetric=media.symmetric,
+            ),
+            address=self._public_address,
+        )
+
+    def _stream_connections(self, user_agent: UserAgent) -> StreamConnections:
+        sip = self._config.sip
+        return StreamConnections(
+            loop=self._loop,
+            limits=StreamLimits(
+                max_connections=sip.max_connections,
+                max_connections_per_source=sip.max_connections_per_source,
+                idle_seconds=sip.connection_idle_seconds,
+            ),
+            may_speak=self._may_speak_tcp,
+            receiver=user_agent,
+            on_refused=self._metrics.refused_connections.inc,
+        )
+
+    def _may_speak_udp(self, host: str) -> bool:
+        return self._may_speak(host, Transport.UDP)
+
+    def _may_speak_tcp(self, host: str) -> bool:
+        return self._may_speak(host, Transport.TCP)
+
+    def _may_speak(self, host: str, transport: Transport) -> bool:
+        if self._carriers.carrier_of(host) is not None:
+            return True
+        self._metrics.dropped_sources[transport.value].inc()
+        return False
+
+
+def _carriers(config: Config) -> list[Carrier]:
+    return [
+        Carrier(
+            name=name,
+            networks=settings.networks,
+            provider=settings.provider,
+            country=settings.country,
+            responses=settings.responses,
+        )
+        for name, settings in config.carriers.items()
+    ]
