@@ -79,6 +79,14 @@ class InfoReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseReceived:
+    """A response to a request that `Endpoint.send_request` sent within a session."""
+
+    session: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressReceived:
     """A provisional response to an INVITE of ours, 100 included."""
 
@@ -150,6 +158,7 @@ SessionEffect = (
     Acknowledged
     | OfferReceived
     | InfoReceived
+    | ResponseReceived
     | ProgressReceived
     | AnswerReceived
     | Refused

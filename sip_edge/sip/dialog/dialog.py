@@ -1,0 +1,155 @@
+"""A dialog: RFC 3261 section 12. Who talks with whom, by which route, in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sip_edge.sip.dialog.route import next_hop, route_request
+from sip_edge.sip.flow import NextHop, Transport
+from sip_edge.sip.message import make_request
+from sip_edge.sip.transaction.hop_by_hop import MAX_FORWARDS
+from sip_edge.sip.transaction.key import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sip_edge.sip.dialog.core import HeaderList, UserCore
+    from sip_edge.sip.flow import Flow
+    from sip_edge.sip.message import Request, Response
+    from sip_edge.sip.uri import Uri
+
+DialogId = tuple[str, str, str]
+"""Call-ID, local tag, remote tag; a peer without a tag (RFC 2543) has an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A request and the way it goes."""
+
+    request: Request
+    hop: NextHop
+    flow: Flow | None
+
+
+def dialog_id_of(request: Request) -> DialogId:
+    """The dialog that a request which we received belongs to (12.2.2)."""
+    return (request.call_id, request.to.tag or "", request.from_.tag or "")
+
+
+class Dialog:
+    """The state of one dialog. `flow` is the one that the peer's last message came on."""
+
+    __slots__ = (
+        "_local",
+        "_remote",
+        "_route_set",
+        "flow",
+        "id",
+        "local_cseq",
+        "remote_cseq",
+        "remote_target",
+    )
+
+    def __init__(
+        self,
+        *,
+        dialog_id: DialogId,
+        local: str,
+        remote: str,
+        route_set: tuple[str, ...],
+        remote_target: Uri,
+        local_cseq: int,
+        remote_cseq: int | None,
+        flow: Flow,
+    ) -> None:
+        self.id = dialog_id
+        self.remote_target = remote_target
+        self.local_cseq = local_cseq
+        self.remote_cseq = remote_cseq
+        self.flow = flow
+        self._local = local
+        self._remote = remote
+        self._route_set = route_set
+
+    @classmethod
+    def for_uas(cls, request: Request, local_tag: str, local_cseq: int, flow: Flow) -> Dialog:
+        """The dialog that our response to an INVITE makes (12.1.1)."""
+        contact = request.contact
+        return cls(
+            dialog_id=(request.call_id, local_tag, request.from_.tag or ""),
+            local=f"{request.headers.get('To')};tag={local_tag}",
+            remote=request.headers.get("From") or "",
+            route_set=tuple(request.record_routes),
+            # An RFC 2543 caller may leave out its Contact: From is all that is known of it then.
+            remote_target=contact.uri if contact is not None else request.from_.uri,
+            local_cseq=local_cseq,
+            remote_cseq=request.cseq.number,
+            flow=flow,
+        )
+
+    @classmethod
+    def for_uac(cls, request: Request, response: Response, flow: Flow) -> Dialog:
+        """The dialog that a response to our INVITE makes (12.1.2)."""
+        contact = response.contact
+        return cls(
+            dialog_id=(request.call_id, request.from_.tag or "", response.to.tag or ""),
+            local=request.headers.get("From") or "",
+            remote=response.headers.get("To") or "",
+            route_set=tuple(reversed(response.record_routes)),
+            remote_target=contact.uri if contact is not None else request.parsed_uri,
+            local_cseq=request.cseq.number,
+            remote_cseq=None,
+            flow=flow,
+        )
+
+    def compose(
+        self,
+        method: str,
+        core: UserCore,
+        *,
+        cseq: int | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Composed:
+        """A new request within the dialog (12.2.1.1). `cseq` is given for an ACK only."""
+        if cseq is None:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        routing = route_request(self.remote_target, self._route_set)
+        flow = self.flow
+        has_flow_only = not self._route_set and flow.transport.is_reliable
+        if routing.first_uri is None:
+            # Neither route nor target can be sent to: back to where the peer speaks from.
+            hop = NextHop(flow.remote.host, flow.remote.port, flow.transport)
+        else:
+            otherwise = flow.transport if has_flow_only else Transport.UDP
+            hop = next_hop(routing.first_uri, otherwise)
+        lines: HeaderList = [("Via", core.via(hop.transport)), ("Max-Forwards", MAX_FORWARDS)]
+        lines += [("Route", route) for route in routing.routes]
+        lines += [
+            ("From", self._local),
+            ("To", self._remote),
+            ("Call-ID", self.id[0]),
+            ("CSeq", f"{cseq} {method}"),
+            core.user_agent,
+            *headers,
+        ]
+        request = make_request(method, routing.request_uri, lines, body)
+        return Composed(request, hop, flow if _may_carry(flow, hop, has_flow_only) else None)
+
+
+def _may_carry(flow: Flow, hop: NextHop, has_flow_only: bool) -> bool:
+    """True if what is sent on `flow` arrives at `hop`.
+
+    A stream is used again whatever the port (RFC 5923): the peer opened it from a port of its own.
+    Without a route set it is used whatever the host, too: the peer may stand behind a NAT, and
+    nothing but this connection leads to it.
+    """
+    if flow.transport is not hop.transport:
+        return False
+    if has_flow_only:
+        return True
+    if flow.remote.host != hop.host:
+        return False
+    return flow.transport.is_reliable or flow.remote.port == (hop.port or DEFAULT_PORT)

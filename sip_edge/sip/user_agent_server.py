@@ -1,0 +1,247 @@
+"""The user agent server: what happens to a request, RFC 3261 8.2, 9.2, 11.2, 12.2.2 and 17.2.3.
+
+Repetitions go to their transaction, requests within a dialog to its session; the rest is inspected
+in the RFC's order and refused, answered, or made into a new session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sip_edge.sip.dialog.dialog import dialog_id_of
+from sip_edge.sip.dialog.inbound_session import InboundSession
+from sip_edge.sip.effects import Event, InviteReceived, Noted, Send
+from sip_edge.sip.fields import FieldError, parse_via
+from sip_edge.sip.inspection import (
+    Rejection,
+    inspect_accept,
+    inspect_content,
+    inspect_extensions,
+    inspect_hops,
+    inspect_method,
+)
+from sip_edge.sip.message import Request, make_response
+from sip_edge.sip.transaction.effects import PassToUser, TransactionFailed
+from sip_edge.sip.transaction.invite_server import InviteServerTransaction
+from sip_edge.sip.transaction.key import origin_key, reply_flow, server_key
+
+if TYPE_CHECKING:
+    from sip_edge.sip.dialog.core import UserCore
+    from sip_edge.sip.dialog.table import SessionTable
+    from sip_edge.sip.effects import Effect
+    from sip_edge.sip.flow import Flow
+    from sip_edge.sip.transaction.effects import TransactionEffect
+    from sip_edge.sip.transaction.key import OriginKey, ServerKey
+    from sip_edge.sip.transaction.layer import AnyServerTransaction
+
+
+class UserAgentServer:
+    """Takes requests in. While `unavailable`, new calls and OPTIONS get 503."""
+
+    def __init__(self, *, core: UserCore, sessions: SessionTable) -> None:
+        self.unavailable = False
+        self._core = core
+        self._transactions = core.transactions
+        self._sessions = sessions
+
+    def receive_request(self, request: Request, flow: Flow, now: float) -> list[Effect]:
+        """Any request, as it was parsed."""
+        method = request.method
+        if method == "ACK":
+            return self._receive_ack(request, now)
+        request = request.with_received(flow.remote)
+        key = server_key(request, method)
+        transaction = self._transactions.find_server(key)
+        if transaction is not None:
+            effects = self._transactions.receive_request(transaction, request, now)
+            return self._deliver(effects, now)
+        flow_back = reply_flow(request.top_via, flow)
+        if method == "CANCEL":
+            return self._receive_cancel(request, key, flow_back, now)
+        if request.to.tag is not None:
+            return self._receive_within_dialog(request, key, flow, flow_back, now)
+        return self._receive_out_of_dialog(request, key, flow, flow_back, now)
+
+    # ACK and CANCEL.
+
+    def _receive_ack(self, request: Request, now: float) -> list[Effect]:
+        """An ACK for an error belongs to the INVITE's transaction, one for a 2xx to its dialog."""
+        transaction = self._transactions.find_server(server_key(request, "INVITE"))
+        if transaction is None:
+            return self._pass_ack(request, now)
+        return self._deliver(self._transactions.receive_request(transaction, request, now), now)
+
+    def _pass_ack(self, request: Request, now: float) -> list[Effect]:
+        session = self._sessions.find(dialog_id_of(request))
+        if session is None:
+            return [Noted(Event.STRAY_ACK)]
+        effects = session.receive_ack(request, now)
+        self._sessions.settle(session)
+        return effects
+
+    def _receive_cancel(
+        self, request: Request, key: ServerKey, flow_back: Flow, now: float
+    ) -> list[Effect]:
+        """9.2: 200 to the CANCEL, and 487 to the INVITE if it is not too late."""
+        if self._transactions.is_overfull:
+            return self._refuse_statelessly(request, flow_back)
+        invite = self._transactions.find_server(server_key(request, "INVITE"))
+        transaction = self._transactions.open(key, flow_back, origin=None)
+        if not isinstance(invite, InviteServerTransaction):
+            return [*self._core.respond(transaction, request, 481, now)]
+        effects: list[Effect] = [
+            *self._core.respond(transaction, request, 200, now, to_tag=invite.local_tag)
+        ]
+        session = self._sessions.get(invite.session)
+        if session is not None:
+            effects += session.receive_cancel(request, invite, now)
+            self._sessions.settle(session)
+        return effects
+
+    # Requests within a dialog.
+
+    def _receive_within_dialog(
+        self, request: Request, key: ServerKey, flow: Flow, flow_back: Flow, now: float
+    ) -> list[Effect]:
+        if self._transactions.is_overfull:
+            return self._refuse_statelessly(request, flow_back)
+        session = self._sessions.find(dialog_id_of(request))
+        number = 0 if session is None else session.number
+        transaction = self._open(request, key, flow_back, session=number, origin=None)
+        rejection = inspect_method(request, self._core.settings)
+        if rejection is not None:
+            return [*self._core.reject(transaction, request, rejection, now)]
+        if session is None:
+            # 12.2.2: MUST be answered with 481, not taken for a new call.
+            return self._unknown_dialog(request, transaction, now)
+        effects = session.receive_request(request, transaction, flow, now)
+        self._sessions.settle(session)
+        return effects
+
+    # Requests outside any dialog.
+
+    def _receive_out_of_dialog(
+        self, request: Request, key: ServerKey, flow: Flow, flow_back: Flow, now: float
+    ) -> list[Effect]:
+        origin = origin_key(request)
+        made = self._sessions.find_origin(origin)
+        if made is not None and made.invite_key == key:
+            # Older than its transaction: it has made its call, and will not make another.
+            return [Noted(Event.RETRANSMISSION_RECEIVED)]
+        if self._transactions.is_full:
+            return self._refuse_statelessly(request, flow_back)
+        if made is not None or self._transactions.find_origin(origin) is not None:
+            # 8.2.2.2: the same request by another way.
+            transaction = self._open(request, key, flow_back, session=0, origin=None)
+            return [
+                Noted(Event.MERGED_REQUEST),
+                *self._core.respond(transaction, request, 482, now, reason="Merged Request"),
+            ]
+        rejection = self._inspect(request)
+        if rejection is None and request.method == "INVITE":
+            return self._receive_invite(request, key, flow, flow_back, now)
+        transaction = self._open(request, key, flow_back, session=0, origin=origin)
+        if rejection is not None:
+            return [*self._core.reject(transaction, request, rejection, now)]
+        if request.method == "OPTIONS":
+            status = 503 if self.unavailable else 200
+            headers = self._core.options_headers
+            return [*self._core.respond(transaction, request, status, now, headers=headers)]
+        # BYE, INFO, UPDATE, NOTIFY: they mean nothing without a dialog or a subscription of ours.
+        return self._unknown_dialog(request, transaction, now)
+
+    def _inspect(self, request: Request) -> Rejection | None:
+        settings = self._core.settings
+        rejection = inspect_method(request, settings) or inspect_hops(request)
+        if rejection is None and self._has_looped(request):
+            rejection = Rejection(482)
+        rejection = rejection or inspect_extensions(request, settings)
+        if rejection is None and request.method == "INVITE":
+            rejection = inspect_content(request, settings) or inspect_accept(request)
+        return rejection
+
+    def _receive_invite(
+        self, request: Request, key: ServerKey, flow: Flow, flow_back: Flow, now: float
+    ) -> list[Effect]:
+        is_full = len(self._sessions) >= self._core.settings.max_sessions
+        if self.unavailable or is_full:
+            transaction = self._open(request, key, flow_back, session=0, origin=origin_key(request))
+            refusal = self._core.respond(transaction, request, 503, now)
+            return [Noted(Event.SESSION_LIMIT), *refusal] if is_full else [*refusal]
+        number = self._sessions.next_number()
+        invite = self._transactions.open_invite(
+            key,
+            flow_back,
+            local_tag=self._core.ids.tag(),
+            origin=origin_key(request),
+            session=number,
+        )
+        session = InboundSession(
+            number=number, request=request, transaction=invite, flow=flow, core=self._core, now=now
+        )
+        self._sessions.add(session)
+        return [
+            *self._core.respond(invite, request, 100, now),
+            InviteReceived(number, request, flow),
+        ]
+
+    # Within.
+
+    def _open(
+        self,
+        request: Request,
+        key: ServerKey,
+        flow_back: Flow,
+        *,
+        session: int,
+        origin: OriginKey | None,
+    ) -> AnyServerTransaction:
+        if request.method != "INVITE":
+            return self._transactions.open(key, flow_back, origin=origin)
+        local_tag = request.to.tag or ""
+        return self._transactions.open_invite(
+            key, flow_back, local_tag=local_tag, origin=origin, session=session
+        )
+
+    def _has_looped(self, request: Request) -> bool:
+        """True if the request is one of ours that has come back: a Via bears our branch."""
+        if not self._transactions.has_clients:
+            return False
+        for value in request.headers.split("Via"):
+            try:
+                branch = parse_via(value).branch
+            except FieldError:
+                continue
+            if self._transactions.find_client(f"{branch} {request.method}") is not None:
+                return True
+        return False
+
+    def _unknown_dialog(
+        self, request: Request, transaction: AnyServerTransaction, now: float
+    ) -> list[Effect]:
+        return [
+            Noted(Event.UNKNOWN_DIALOG),
+            *self._core.respond(transaction, request, 481, now),
+        ]
+
+    def _refuse_statelessly(self, request: Request, flow_back: Flow) -> list[Effect]:
+        """503 without a transaction: each repetition is refused anew (8.2.7)."""
+        tag = self._core.ids.tag()
+        response = make_response(request, 503, to_tag=tag, headers=[self._core.server])
+        return [
+            Noted(Event.TRANSACTION_LIMIT),
+            Send(response.serialize(), flow_back, response.status),
+        ]
+
+    def _deliver(self, effects: list[TransactionEffect], now: float) -> list[Effect]:
+        """Of what a server transaction hands on, an ACK is for its session."""
+        delivered: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case PassToUser(Request() as request):
+                    delivered += self._pass_ack(request, now)
+                case PassToUser() | TransactionFailed():
+                    pass
+                case _:
+                    delivered.append(effect)
+        return delivered
