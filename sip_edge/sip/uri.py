@@ -209,12 +209,11 @@ def _parse_port(text: str) -> int:
 def _parse_sip(scheme: str, rest: str) -> SipUri:
     user: str | None
     password: str | None = None
-    # Neither part after the user may hold an unescaped `@`, so the first one ends the user; a
-    # second one fails as part of the host, and no two parsers can see two different hosts.
     user, at, tail = rest.partition("@")
     if at:
-        if not user:
-            raise UriError("an empty user")
+        if not user or "@" in tail:
+            # Where a second `@` stands unescaped, two parsers could see two different hosts.
+            raise UriError("an empty user or a second @")
         user, colon, secret = user.partition(":")
         if colon:
             password = secret
