@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sip_edge.sip.dialog.core import UserCore
 from sip_edge.sip.dialog.inbound_session import InboundSession
 from sip_edge.sip.dialog.outbound_session import OutboundSession
-from sip_edge.sip.dialog.table import SessionTable
+from sip_edge.sip.dialog.session_table import SessionTable
+from sip_edge.sip.dialog.user_core import UserCore
 from sip_edge.sip.effects import Event, Noted, Send
 from sip_edge.sip.fields import FieldError
 from sip_edge.sip.message import Response, make_request, make_response
@@ -25,13 +25,13 @@ from sip_edge.sip.transaction.hop_by_hop import MAX_FORWARDS
 from sip_edge.sip.transaction.invite_server import InviteServerTransaction
 from sip_edge.sip.transaction.key import client_key, reply_flow
 from sip_edge.sip.transaction.layer import TransactionLayer
-from sip_edge.sip.transaction.server import ServerTransaction
+from sip_edge.sip.transaction.non_invite_server import ServerTransaction
 from sip_edge.sip.user_agent_server import UserAgentServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_edge.sip.dialog.table import Session
+    from sip_edge.sip.dialog.session_table import Session
     from sip_edge.sip.effects import Effect
     from sip_edge.sip.flow import Flow, NextHop
     from sip_edge.sip.ids import IdSource

@@ -26,8 +26,8 @@ from sip_edge.sip.transaction.invite_server import InviteServerTransaction
 from sip_edge.sip.transaction.key import origin_key, reply_flow, server_key
 
 if TYPE_CHECKING:
-    from sip_edge.sip.dialog.core import UserCore
-    from sip_edge.sip.dialog.table import SessionTable
+    from sip_edge.sip.dialog.session_table import SessionTable
+    from sip_edge.sip.dialog.user_core import UserCore
     from sip_edge.sip.effects import Effect
     from sip_edge.sip.flow import Flow
     from sip_edge.sip.transaction.effects import TransactionEffect

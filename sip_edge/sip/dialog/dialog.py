@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sip_edge.sip.dialog.route import next_hop, route_request
+from sip_edge.sip.dialog.route_set import next_hop, route_request
 from sip_edge.sip.flow import NextHop, Transport
 from sip_edge.sip.message import make_request
 from sip_edge.sip.transaction.hop_by_hop import MAX_FORWARDS
@@ -14,7 +14,7 @@ from sip_edge.sip.transaction.key import DEFAULT_PORT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_edge.sip.dialog.core import HeaderList, UserCore
+    from sip_edge.sip.dialog.user_core import HeaderList, UserCore
     from sip_edge.sip.flow import Flow
     from sip_edge.sip.message import Request, Response
     from sip_edge.sip.uri import Uri

@@ -24,8 +24,8 @@ from sip_edge.sip.inspection import inspect_content, inspect_extensions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_edge.sip.dialog.core import UserCore
     from sip_edge.sip.dialog.dialog import Dialog
+    from sip_edge.sip.dialog.user_core import UserCore
     from sip_edge.sip.effects import Effect
     from sip_edge.sip.flow import Flow
     from sip_edge.sip.message import Request, Response

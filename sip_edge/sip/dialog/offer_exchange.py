@@ -14,8 +14,8 @@ from sip_edge.sip.effects import OfferReceived
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_edge.sip.dialog.core import UserCore
     from sip_edge.sip.dialog.dialog import Dialog
+    from sip_edge.sip.dialog.user_core import UserCore
     from sip_edge.sip.effects import Effect
     from sip_edge.sip.message import Request
     from sip_edge.sip.transaction.layer import AnyServerTransaction

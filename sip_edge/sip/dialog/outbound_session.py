@@ -20,8 +20,8 @@ from sip_edge.sip.transaction.key import own_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sip_edge.sip.dialog.core import UserCore
     from sip_edge.sip.dialog.dialog import DialogId
+    from sip_edge.sip.dialog.user_core import UserCore
     from sip_edge.sip.effects import Effect
     from sip_edge.sip.flow import Flow
     from sip_edge.sip.message import Request, Response

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.sip.timers import DeadlineQueue, TimerSettings
-from sip_edge.sip.transaction.client import ClientTransaction
 from sip_edge.sip.transaction.invite_client import InviteClientTransaction
 from sip_edge.sip.transaction.invite_server import InviteServerTransaction
-from sip_edge.sip.transaction.server import ServerTransaction
+from sip_edge.sip.transaction.non_invite_client import ClientTransaction
+from sip_edge.sip.transaction.non_invite_server import ServerTransaction
 
 if TYPE_CHECKING:
     from sip_edge.sip.effects import Send, SendTo
