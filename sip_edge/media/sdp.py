@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sip_edge.media.multipart import find_part
 
@@ -171,13 +172,11 @@ def parse_sdp(data: bytes) -> SessionDescription:
     starts = [index for index, (kind, _) in enumerate(lines) if kind == "m"]
     if len(starts) > MAX_MEDIA:
         raise SdpError("too many m= lines")
-    ends = [*starts[1:], len(lines)]
-    session_end = starts[0] if starts else len(lines)
+    bounds = [*starts, len(lines)]
     media = tuple(
-        _parse_media(lines[start][1], lines[start + 1 : end])
-        for start, end in zip(starts, ends, strict=True)
+        _parse_media(lines[start][1], lines[start + 1 : end]) for start, end in pairwise(bounds)
     )
-    return _parse_session(lines[:session_end], media)
+    return _parse_session(lines[: bounds[0]], media)
 
 
 def _split_lines(data: bytes) -> list[tuple[str, str]]:
