@@ -96,13 +96,15 @@ class Baresip:
         await self._command("hangup")
         await self.wait_for("CALL_CLOSED")
 
-    async def wait_for(self, event: str) -> dict[str, object]:
+    async def wait_for(self, event: str, *, seconds: float = PATIENCE_SECONDS) -> dict[str, object]:
         """The first event of this type, as baresip described it."""
 
         def found() -> dict[str, object] | None:
             return next((e for e in self.events if e.get("type") == event), None)
 
-        result = await eventually(found, what=f"{event} from baresip ({self._folder})")
+        result = await eventually(
+            found, what=f"{event} from baresip ({self._folder})", seconds=seconds
+        )
         assert result is not None
         return result
 

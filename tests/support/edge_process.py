@@ -16,7 +16,6 @@ from typing import Any
 
 import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
-
 from support.free_ports import free_port, free_ports
 
 START_SECONDS = 60
