@@ -141,7 +141,8 @@ def _parse(data: bytes, limits: Limits) -> Request | Response:
     if end > limits.header_bytes:
         raise _Fault(513, "Header Section Too Large")
     if end < 0:
-        raise _Fault(400, "No End of Headers")
+        is_bare = b"\n\n" in data
+        raise _Fault(400, "CR or LF Without the Other" if is_bare else "No End of Headers")
     lines = _split_lines(data[:end].decode("latin-1"), limits)
     start_line = lines.pop(0)
     if start_line[:4].upper() == "SIP/":

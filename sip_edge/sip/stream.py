@@ -100,12 +100,14 @@ class StreamFramer:
     def _find_length(self) -> int | None:
         """The length of the message that the buffer begins with; None while headers are coming."""
         buffer, limits = self._buffer, self._limits
-        end = buffer.find(_PING, max(0, self._searched - len(_PING) + 1))
-        if end < 0:
-            self._searched = len(buffer)
-        if (len(buffer) - len(_PING) if end < 0 else end) > limits.header_bytes:
+        begin = max(0, self._searched - len(_PING) + 1)
+        end = buffer.find(_PING, begin)
+        # Where nothing was found, the end can come no earlier than with the next byte.
+        earliest = len(buffer) - len(_PING) + 1 if end < 0 else end
+        if earliest > limits.header_bytes:
             raise explain(bytes(buffer), 513, "Header Section Too Large", limits)
         if end < 0:
+            self._searched = len(buffer)
             return None
         head = bytes(buffer[: end + len(_PING)])
         try:
