@@ -34,7 +34,7 @@ def name_of(path: Path, folder: Path = ROOT) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def unit_tests_of(module: Path) -> set[Path]:
+def unit_mirrors(module: Path) -> set[Path]:
     """Where the unit test of a module may be."""
     inside = module.relative_to(PACKAGE)
     folder = UNIT / inside.parent
@@ -44,10 +44,10 @@ def unit_tests_of(module: Path) -> set[Path]:
     }
 
 
-def tests_of(module: Path) -> set[Path]:
+def mirrors(module: Path) -> set[Path]:
     """Every file that would count as the test of a module."""
-    unit_tests = unit_tests_of(module)
-    return unit_tests | {TESTS / "integration" / path.name for path in unit_tests}
+    in_unit = unit_mirrors(module)
+    return in_unit | {TESTS / "integration" / path.name for path in in_unit}
 
 
 def test_no_file_is_too_long_to_be_read() -> None:
@@ -62,13 +62,13 @@ def test_every_module_has_a_test_file_of_its_own() -> None:
     untested = {
         name_of(module, PACKAGE)
         for module in modules()
-        if not any(path.exists() for path in tests_of(module))
+        if not any(path.exists() for path in mirrors(module))
     }
     assert untested == set(TESTED_ELSEWHERE)
 
 
 def test_every_unit_test_mirrors_a_module_or_a_package() -> None:
-    mirrored = {path for module in modules() for path in unit_tests_of(module)}
+    mirrored = {path for module in modules() for path in unit_mirrors(module)}
     mirrored |= {
         UNIT / folder.relative_to(PACKAGE).parent / f"test_{folder.name}.py"
         for folder in PACKAGE.rglob("*")
