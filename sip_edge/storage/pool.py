@@ -1,0 +1,119 @@
+"""Connections to PostgreSQL: a bound on every wait, and no password in any message.
+
+The listening connection of the routes and LISTEN itself need a session of their own, so no
+transaction pooler may stand between the edge and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+
+APPLICATION_NAME: Final = "sip_edge"
+
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+"""A server that does not accept within this time is as good as away; the routes serve meanwhile."""
+
+STATEMENT_TIMEOUT_SECONDS: Final = 5.0
+"""The server gives up on a statement after this time; no query of the edge needs a tenth of it."""
+
+COMMAND_TIMEOUT_SECONDS: Final = 6.0
+"""The client gives up later than the server, so that the server's own answer is seen first."""
+
+CLOSE_TIMEOUT_SECONDS: Final = 1.0
+"""Saying goodbye to a server that hangs is not worth more."""
+
+POOL_MAX_SIZE: Final = 4
+"""Enough for a reload, a refetch, a digest and a question about a number at the same time."""
+
+IDLE_SECONDS: Final = 60.0
+"""An idle connection of the pool is closed after this time."""
+
+DATABASE_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What may be raised when PostgreSQL is away, slow, or unwilling."""
+
+_SERVER_SETTINGS: Final = {
+    "application_name": APPLICATION_NAME,
+    "statement_timeout": str(int(STATEMENT_TIMEOUT_SECONDS * 1000)),
+    # Compiling a query that sums 100,000 rows takes longer than running it.
+    "jit": "off",
+}
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """Open one connection. Raises one of DATABASE_ERRORS."""
+    return await asyncpg.connect(dsn, **_connect_arguments())
+
+
+def create_pool(dsn: str) -> asyncpg.Pool:
+    """A pool that opens its connections when they are needed: `async with create_pool(dsn)`.
+
+    It can be made while PostgreSQL is away.
+    """
+    return asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=POOL_MAX_SIZE,
+        max_inactive_connection_lifetime=IDLE_SECONDS,
+        **_connect_arguments(),
+    )
+
+
+async def close(connection: asyncpg.Connection) -> None:
+    """Close in good order if the server plays along, else let go of it."""
+    try:
+        await connection.close(timeout=CLOSE_TIMEOUT_SECONDS)
+    except DATABASE_ERRORS:
+        connection.terminate()
+
+
+def _connect_arguments() -> dict[str, Any]:
+    return {
+        "timeout": CONNECT_TIMEOUT_SECONDS,
+        "command_timeout": COMMAND_TIMEOUT_SECONDS,
+        "server_settings": dict(_SERVER_SETTINGS),
+    }
+
+
+def describe_dsn(dsn: str) -> str:
+    """Where `dsn` leads, without its password: `postgresql://user@host:5432/name`."""
+    try:
+        parts = urlsplit(dsn)
+        port = parts.port
+    except ValueError:
+        return "an address that cannot be read"
+    if parts.scheme not in ("postgresql", "postgres"):
+        return "an address that is not postgresql://"
+    query = parse_qs(parts.query)
+    host = parts.hostname or query.get("host", ["localhost"])[0]
+    user = f"{parts.username}@" if parts.username else ""
+    # A host that is a folder holds the server's socket; its port only names the socket's file.
+    where = host if port is None or host.startswith("/") else f"{host}:{port}"
+    return f"postgresql://{user}{where}{parts.path}"
+
+
+def explain_failure(dsn: str, error: BaseException) -> str:
+    """One line that says which server failed and how, without the password."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    for secret in _secrets(dsn):
+        reason = reason.replace(secret, "***")
+    return f"cannot use PostgreSQL at {describe_dsn(dsn)}: {reason}; check database.dsn"
+
+
+def _secrets(dsn: str) -> list[str]:
+    """The password as written and unescaped, longest first."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:
+        return []
+    written = [parts.password or "", *parse_qs(parts.query).get("password", [])]
+    found = {text for each in written if each for text in (each, unquote(each))}
+    return sorted(found, key=len, reverse=True)
