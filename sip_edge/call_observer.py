@@ -23,7 +23,7 @@ class MediaStatistics(Protocol):
     @property
     def packets_received(self) -> int: ...
     @property
-    def lost(self) -> int: ...
+    def packets_lost(self) -> int: ...
     @property
     def late(self) -> int: ...
     @property
@@ -76,7 +76,7 @@ def call_line(report: CallReport, media: MediaStatistics | None) -> dict[str, ob
         line["rtp"] = {
             "sent": media.packets_sent,
             "received": media.packets_received,
-            "lost": media.lost,
+            "lost": media.packets_lost,
             "late": media.late,
             "strangers": media.strangers,
             "jitter_ms": round(media.jitter_ms, 1),

@@ -51,7 +51,7 @@ async def demo(config: Config, *, once: bool) -> int:
     """Run the demo; 0 if every call ended as it should, 1 if not. Raises StartError."""
     print("sip-edge demo: starting PostgreSQL, the server and an agent worker ...", flush=True)
     async with _demo_worker(), running_server(config) as server:
-        await load_agents_and_numbers(server, DEMO_FILE)
+        await load_agents_and_numbers(server.dsn, DEMO_FILE)
         _say_where(server)
         good = [await _place(server, call, index) for index, call in enumerate(_CALLS, start=1)]
         failed = good.count(False)

@@ -60,7 +60,7 @@ class RtpTotals(Protocol):
     @property
     def packets_received(self) -> int: ...
     @property
-    def lost(self) -> int: ...
+    def packets_lost(self) -> int: ...
     @property
     def late(self) -> int: ...
     @property
@@ -198,7 +198,7 @@ class Metrics:
         """Add what an RTP session counted, once, at its end."""
         self.rtp_packets["in"].inc(totals.packets_received)
         self.rtp_packets["out"].inc(totals.packets_sent)
-        self.rtp_lost.inc(max(0, totals.lost))
+        self.rtp_lost.inc(max(0, totals.packets_lost))
         self.rtp_late.inc(totals.late)
         self.rtp_strangers.inc(totals.strangers)
 

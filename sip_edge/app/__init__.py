@@ -7,7 +7,7 @@ logs.
 
 from __future__ import annotations
 
-from sip_edge.app.database import explain_number, migrate_database
+from sip_edge.app.database import explain_number, load_agents_and_numbers, migrate_database
 from sip_edge.app.errors import StartError
 from sip_edge.app.server import Server, running_server, serve
 
@@ -15,6 +15,7 @@ __all__ = [
     "Server",
     "StartError",
     "explain_number",
+    "load_agents_and_numbers",
     "migrate_database",
     "running_server",
     "serve",

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import tomllib
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.app.errors import StartError
 from sip_edge.routing.explain import Explanation, explain_route
 from sip_edge.routing.number import normalise
 from sip_edge.routing.policy import plan_route
+from sip_edge.routing.ports import RoutesUnavailableError
 from sip_edge.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from sip_edge.storage.migrate import MigrationError
 from sip_edge.storage.migrate import migrate_database as migrate
-from sip_edge.storage.pool import DATABASE_ERRORS, explain_failure
-from sip_edge.storage.route_source import read_route
+from sip_edge.storage.pool import (
+    DATABASE_ERRORS,
+    close,
+    connect,
+    create_pool,
+    explain_failure,
+)
+from sip_edge.storage.route_questions import Questions
+from sip_edge.storage.route_source import PostgresRouteSource
+from sip_edge.storage.seed import SeedError, load_seed, parse_seed
+from sip_edge.tasks import spawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from sip_edge.config import Config, DatabaseSettings
+    from sip_edge.routing.plan import Route
+
+ASK_SECONDS: Final = 5.0
+"""How long a command waits for an answer; it has more time than a call."""
 
 
 @asynccontextmanager
@@ -59,9 +75,35 @@ async def explain_number(config: Config, dialled: str, carrier_name: str | None)
             raise StartError(f"--carrier {carrier_name}: the configuration has {known}")
     number = normalise(dialled, carrier.country if carrier else None)
     async with open_database(config.database) as dsn:
-        try:
-            route = None if number is None else await read_route(dsn, number)
-        except DATABASE_ERRORS as error:
-            raise StartError(explain_failure(dsn, error)) from error
+        route = None if number is None else await _read_route(dsn, number)
     plan = plan_route(route, number=number, provider=carrier.provider if carrier else None)
     return explain_route(number or dialled, route, plan, carrier.responses if carrier else {})
+
+
+async def load_agents_and_numbers(dsn: str, path: Path) -> None:
+    """Write the agents and numbers of a TOML file into the database. Raises StartError."""
+    try:
+        seed = parse_seed(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, SeedError) as error:
+        raise StartError(f"{path}: {error}") from error
+    try:
+        connection = await connect(dsn)
+        try:
+            await load_seed(connection, seed)
+        finally:
+            await close(connection)
+    except DATABASE_ERRORS as error:
+        raise StartError(explain_failure(dsn, error)) from error
+
+
+async def _read_route(dsn: str, number: str) -> Route | None:
+    async with create_pool(dsn) as pool:
+        source = PostgresRouteSource(pool=pool, connect=lambda: connect(dsn))
+        questions = Questions(source=source, timeout_seconds=ASK_SECONDS)
+        answering = spawn(questions.serve(), name="questions")
+        try:
+            return await questions.ask(number)
+        except RoutesUnavailableError as error:
+            raise StartError(f"the route of {number} cannot be read: {error}") from error
+        finally:
+            answering.cancel()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip_edge.agents.counters import Counted
-from sip_edge.logs import call_line, get_logger
+from sip_edge.call_observer import CallObserver
+from sip_edge.logs import get_logger
 from sip_edge.metrics import FrameFault, Lookup
 from sip_edge.storage.routes import LookupAnswer, TableState
 
@@ -87,14 +88,11 @@ class CallEvents:
     """Told of each call once, at its end: metrics, the call's one log line, and who watches."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+        self._observer = CallObserver(metrics=metrics, logger=_log)
         self.watchers: list[Callable[[CallReport], None]] = []
 
     def call_ended(self, report: CallReport, statistics: RtpStatistics | None) -> None:
         """Count it, log it, pass it on."""
-        self._metrics.call_ended(report)
-        if statistics is not None:
-            self._metrics.rtp_ended(statistics)
-        _log.info("call", **call_line(report, statistics))
+        self._observer.call_ended(report, statistics)
         for watcher in self.watchers:
             watcher(report)

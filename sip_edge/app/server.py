@@ -12,12 +12,11 @@ import signal
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sip_edge.agents.settings import WorkerSettings
 from sip_edge.agents.websocket import WebSocketAgents
-from sip_edge.api.app import Readiness
-from sip_edge.api.server import HttpServer
+from sip_edge.api import HttpServer, ListenError, ReadyState, Sources, make_app
 from sip_edge.app.database import open_database
 from sip_edge.app.errors import StartError
 from sip_edge.app.observers import CallEvents, RouteEvents, WorkerEvents
@@ -50,16 +49,17 @@ _log = get_logger("sip_edge")
 class Server:
     """A running server; `running_server` makes one."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, watch: LoopWatch) -> None:
         self._config = config
         self._metrics = metrics
+        self.watch = watch
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._end_now = asyncio.Event()
         self._failure: StartError | None = None
         self._table: RouteTable | None = None
         self._is_loaded = asyncio.Event()
-        self.dsn: str | None = None
+        self.dsn = ""
         self.sip_address = ""
         self.http_url = ""
         self.events = CallEvents(metrics)
@@ -93,15 +93,15 @@ class Server:
             raise RoutesUnavailableError("the routes have not been loaded yet")
         return await self._table.lookup(phone_number)
 
-    def readiness(self) -> Readiness:
-        """What /readyz and OPTIONS say; safe to call from another thread."""
+    def readiness(self) -> tuple[ReadyState, str]:
+        """What /readyz says, and why; safe to call from another thread."""
         if self.sip.calls.is_draining:
-            return Readiness.draining()
+            return ReadyState.DRAINING, "the server is shutting down"
         if not self._is_loaded.is_set() or self._table is None:
-            return Readiness.starting("the routes have not been loaded yet")
+            return ReadyState.STARTING, "the routes have not been loaded yet"
         if self._table.state is not TableState.LIVE:
-            return Readiness.degraded(f"routes are stale: {self._table.reason}")
-        return Readiness.ready()
+            return ReadyState.DEGRADED, f"routes are stale: {self._table.reason}"
+        return ReadyState.READY, ""
 
     @contextmanager
     def watch_calls(self, watcher: Callable[[CallReport], None]) -> Iterator[None]:
@@ -199,6 +199,7 @@ class Server:
     def update_gauges(self) -> None:
         """Once a second: what is read rather than counted."""
         self._metrics.rtp_ports_free.set(self.sip.ports.free)
+        self._metrics.loop_longest_stall.set(self.watch.longest_stall)
         if self._table is not None:
             self._metrics.route_entries.set(self._table.entries)
             age = self._table.age_seconds
@@ -221,20 +222,12 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         metrics.count_elsewhere("log_lines_dropped", "Log lines lost", lambda: writer.dropped)
         stack.callback(count_failures_with(metrics.internal_errors.inc))
         loop.set_exception_handler(_report_to(metrics))
-        server = Server(config, metrics)
-        stack.push_async_callback(server.resolver.close)
         watch = LoopWatch(loop=loop, clock=perf_counter, on_lag=metrics.loop_lag.observe)
         watch.start()
         stack.callback(watch.stop)
-        http = HttpServer(
-            host=config.http.host,
-            port=config.http.port,
-            metrics=metrics,
-            readiness=server.readiness,
-            seconds_since_tick=watch.seconds_since_tick,
-        )
-        server.http_url = await http.start()
-        stack.push_async_callback(http.stop)
+        server = Server(config, metrics, watch)
+        stack.push_async_callback(server.resolver.close)
+        server.http_url = _start_http(config, metrics, server, watch, stack)
         stack.callback(server.sip.close)
         address = await server.sip.open()
         server.sip.set_available(False)
@@ -249,6 +242,29 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         stack.push_async_callback(_end, following)
         await server.wait_loaded()
         yield server
+
+
+def _start_http(
+    config: Config, metrics: Metrics, server: Server, watch: LoopWatch, stack: AsyncExitStack
+) -> str:
+    """Start the HTTP thread, to be stopped by `stack`; its URL. Raises StartError."""
+    sources = Sources(
+        version=version("sip-edge"),
+        metrics=metrics.render,
+        seconds_since_tick=watch.seconds_since_tick,
+        readiness=server.readiness,
+        on_error=metrics.internal_errors.inc,
+    )
+    host = config.http.host
+    http = HttpServer(
+        host=host, port=config.http.port, make_app=lambda: cast("Any", make_app(sources))
+    )
+    try:
+        port = http.start()
+    except ListenError as error:
+        raise StartError(str(error)) from error
+    stack.push_async_callback(http.stop)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve(config: Config) -> int:

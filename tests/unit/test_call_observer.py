@@ -33,7 +33,7 @@ FACTS = CallFacts(
 class Statistics:
     packets_sent: int = 1500
     packets_received: int = 1490
-    lost: int = 8
+    packets_lost: int = 8
     late: int = 2
     strangers: int = 1
     jitter_ms: float = 3.14159

@@ -38,7 +38,7 @@ FACTS = CallFacts(
 class Totals:
     packets_sent: int = 500
     packets_received: int = 490
-    lost: int = 8
+    packets_lost: int = 8
     late: int = 2
     strangers: int = 1
 
@@ -161,7 +161,7 @@ def test_invites_and_sip_events_are_counted(metrics: Metrics) -> None:
 
 def test_rtp_is_added_up_at_the_end_of_each_call(metrics: Metrics) -> None:
     metrics.rtp_ended(Totals())
-    metrics.rtp_ended(Totals(lost=-3))
+    metrics.rtp_ended(Totals(packets_lost=-3))
 
     assert _value(metrics, "rtp_packets_total", direction="in") == 980
     assert _value(metrics, "rtp_packets_total", direction="out") == 1000
