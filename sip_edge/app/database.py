@@ -23,7 +23,7 @@ from sip_edge.storage.pool import (
 )
 from sip_edge.storage.route_questions import Questions
 from sip_edge.storage.route_source import PostgresRouteSource
-from sip_edge.storage.seed import SeedError, load_seed, parse_seed
+from sip_edge.storage.seed import SeedData, SeedError, load_seed, parse_seed
 from sip_edge.tasks import spawn
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ async def explain_number(config: Config, dialled: str, carrier_name: str | None)
 
 async def load_agents_and_numbers(dsn: str, path: Path) -> None:
     """Write the agents and numbers of a TOML file into the database. Raises StartError."""
-    try:
-        seed = parse_seed(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, SeedError) as error:
-        raise StartError(f"{path}: {error}") from error
+    seed = _read_seed(path)
     try:
         connection = await connect(dsn)
         try:
@@ -94,6 +91,13 @@ async def load_agents_and_numbers(dsn: str, path: Path) -> None:
             await close(connection)
     except DATABASE_ERRORS as error:
         raise StartError(explain_failure(dsn, error)) from error
+
+
+def _read_seed(path: Path) -> SeedData:
+    try:
+        return parse_seed(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, SeedError) as error:
+        raise StartError(f"{path}: {error}") from error
 
 
 async def _read_route(dsn: str, number: str) -> Route | None:
