@@ -75,11 +75,9 @@ def _sentence(field: FieldInfo | None, error: ErrorDetails) -> str:
 
 
 def _shown(field: FieldInfo | None, error: ErrorDetails) -> str:
-    value = error["input"]
-    is_table = isinstance(value, dict | list | tuple | BaseModel)
-    if field is None or error["type"] == "missing" or is_table or _is_secret(field):
+    if field is None or error["type"] == "missing" or _is_secret(field):
         return ""
-    text = json.dumps(value, default=str)
+    text = json.dumps(error["input"], default=str)
     return f" = {text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '...'}"
 
 

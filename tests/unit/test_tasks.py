@@ -79,6 +79,7 @@ async def test_cancelled_task_is_no_failure() -> None:
     errors: list[BaseException] = []
 
     with capture_logs() as lines:
+        report_loop_errors(asyncio.get_running_loop())
         task = spawn(asyncio.sleep(3600), name="sleeper", on_error=errors.append)
         await _settle()
         task.cancel()

@@ -166,6 +166,12 @@ def test_all_problems_are_reported_at_once_with_their_key_and_what_is_allowed(
         ("DISPATCH__ACCEPT_TIMEOUT_SECONDS", "11", "must not exceed deadline_seconds (10)"),
         ("DISPATCH__WORKER_CA_FILE", "/nonexistent/ca.pem", "is not a file"),
         ("VOICEMAIL", "no table", "must be a table"),
+        (
+            "DISPATCH__DENIED_NETWORKS",
+            "{}",
+            'denied_networks = {}: must be a list such as ["a", "b"]',
+        ),
+        ("SIP__TRANSPORTS", "[]", "sip.transports = []: must not be empty"),
         ("CARRIERS", "{broken", "must be a table"),
         ("CARRIERS", "{}", "must not be empty"),
         ("CARRIERS__OFFICE__COUNTRY", "US", "carriers.office.networks: is required"),
