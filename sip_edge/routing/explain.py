@@ -48,7 +48,7 @@ class Explanation:
 
 
 def explain_route(
-    number: str, route: Route | None, plan: RoutePlan, overrides: dict[Refusal, int]
+    number: str, route: Route | None, plan: RoutePlan, overrides: Mapping[Refusal, int]
 ) -> Explanation:
     """Explain `plan`, made from `route`, for a call to `number` (E.164, or what was typed).
 
@@ -160,7 +160,7 @@ def _last_line(plan: Connect, response: Mapping[str, object]) -> str:
     return f'  {when}: voicemail{language}: "{text}"'
 
 
-def _response(refusal: Refusal, overrides: dict[Refusal, int]) -> dict[str, object]:
+def _response(refusal: Refusal, overrides: Mapping[Refusal, int]) -> dict[str, object]:
     final = response_to(refusal, overrides)
     return {"status": final.status, "refusal": refusal.value, "reason": final.reason_header}
 
