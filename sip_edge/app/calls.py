@@ -83,8 +83,8 @@ class Calls:
             call_id=call_uuid(),
             forward_headers=self._forward_headers,
         )
-        timeline = CallTimeline(received_at)
-        timeline.mark(Stage.TRYING, user_agent.now())
+        timeline = CallTimeline(received_at, clock=user_agent.now)
+        timeline.mark(Stage.TRYING)
         leg = InboundLeg(
             user_agent=user_agent,
             media=self._media,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sip_edge.app.calls import Calls
@@ -78,7 +79,7 @@ class SipSide:
             agents=agents,
             voicemail=None,
             observer=self.calls,
-            clock=self._loop.time,
+            clock=perf_counter,
             rules=DispatchRules(
                 accept_timeout_seconds=config.dispatch.accept_timeout_seconds,
                 ringing_after_seconds=config.dispatch.ringing_after_seconds,
@@ -106,6 +107,7 @@ class SipSide:
             port = self._udp.local.port if self._udp else sip.port
             user_agent = UserAgent(
                 loop=self._loop,
+                clock=perf_counter,
                 endpoint=self._endpoint(port),
                 resolver=self._resolver,
                 observer=self._metrics,

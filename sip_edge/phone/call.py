@@ -11,9 +11,11 @@ import secrets
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.media.levels import is_silence
+from sip_edge.resolver import ResolveError, ResolveFailure
 from sip_edge.sip.effects import EndCause
 from sip_edge.sip.endpoint import Endpoint, EndpointSettings
 from sip_edge.sip.flow import NextHop, Transport
@@ -99,8 +101,7 @@ class PhoneReport:
 class _Ear:
     """Hears the other side (media.audio.AudioListener)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._frames: list[bytes] = []
         self.first_audio_at: float | None = None
 
@@ -111,7 +112,7 @@ class _Ear:
     def on_audio(self, frame: bytes) -> None:
         self._frames.append(frame)
         if self.first_audio_at is None and not is_silence(frame):
-            self.first_audio_at = self._loop.time()
+            self.first_audio_at = perf_counter()
 
     def on_digit(self, digit: str) -> None:
         pass
@@ -124,7 +125,7 @@ class _NoNames:
     """The phone resolves the one name that it was given before it dials."""
 
     async def resolve(self, host: str, deadline: float) -> list[str]:
-        raise OSError(f"{host[:64]} is not a numeric address")
+        raise ResolveError(host, ResolveFailure.NOT_FOUND)
 
 
 class _NoCounters:
@@ -160,7 +161,7 @@ async def place_call(call: PhoneCall) -> PhoneReport:
 
 async def _converse(call: PhoneCall, leg: OutboundLeg, hop: NextHop) -> PhoneReport:
     loop = asyncio.get_running_loop()
-    ear = _Ear(loop)
+    ear = _Ear()
     leg.rtp.listen(ear)
     host = f"[{hop.host}]" if ":" in hop.host else hop.host
     parameter = (
@@ -257,6 +258,7 @@ def _user_agent(loop: asyncio.AbstractEventLoop, local: str) -> Iterator[UserAge
     user_agent = UserAgent(
         loop=loop,
         endpoint=_endpoint(local, udp.local.port),
+        clock=perf_counter,
         resolver=_NoNames(),
         observer=_NoCounters(),
         on_invite=no_calls,

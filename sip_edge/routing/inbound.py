@@ -88,7 +88,7 @@ class InboundCallHandler:
             call.reject(Refusal.INTERNAL_ERROR)
             call.hang_up(EndedBy.INTERNAL)
             report.ended_by = call.ended_by
-            call.timeline.mark(Stage.END, self._clock())
+            call.timeline.mark(Stage.END)
             self._observer.call_ended(report)
 
     async def _serve(self, call: InboundCall, report: CallReport) -> Outcome:
@@ -100,7 +100,7 @@ class InboundCallHandler:
             return _refuse(call, report, Refusal.ROUTES_UNAVAILABLE)
         if isinstance(plan, Reject):
             return _refuse(call, report, plan.refusal)
-        if refusal := call.prepare():
+        if (plan.targets or plan.voicemail) and (refusal := call.prepare()):
             return _refuse(call, report, refusal)
 
         if connected := await self._offer_to_agents(call, plan, report):
@@ -115,7 +115,7 @@ class InboundCallHandler:
         number = call.facts.called_number
         route = None if number is None else await self._directory.lookup(number)
         report.is_stale_route = route is not None and route.is_stale
-        call.timeline.mark(Stage.ROUTE, self._clock())
+        call.timeline.mark(Stage.ROUTE)
         return plan_route(route, number=number, provider=call.facts.provider)
 
     async def _offer_to_agents(

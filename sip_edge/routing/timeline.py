@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 
@@ -23,11 +24,16 @@ class Stage(Enum):
 
 
 class CallTimeline:
-    """The instants (seconds of the loop's clock) at which a call reached its stages."""
+    """The instants at which a call reached its stages, in seconds of `clock`.
 
-    __slots__ = ("_marks",)
+    The clock ticks with the loop's but is finer: uvloop's own stands still between two turns of the
+    loop and counts whole milliseconds.
+    """
 
-    def __init__(self, invite_at: float) -> None:
+    __slots__ = ("_clock", "_marks")
+
+    def __init__(self, invite_at: float, *, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._marks: dict[Stage, float] = {Stage.INVITE: invite_at}
 
     @property
@@ -35,9 +41,9 @@ class CallTimeline:
         """When the INVITE arrived."""
         return self._marks[Stage.INVITE]
 
-    def mark(self, stage: Stage, now: float) -> None:
-        """Note that `stage` was reached; only the first time counts."""
-        self._marks.setdefault(stage, now)
+    def mark(self, stage: Stage) -> None:
+        """Note that `stage` is reached now; only the first time counts."""
+        self._marks.setdefault(stage, self._clock())
 
     def at(self, stage: Stage) -> float | None:
         """When `stage` was reached, None if it was not."""

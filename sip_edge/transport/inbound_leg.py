@@ -107,9 +107,10 @@ class InboundLeg:
         """Send 180, once."""
         if self._is_final or self.timeline.at(Stage.RINGING) is not None:
             return
-        now = self._user_agent.now()
-        self.timeline.mark(Stage.RINGING, now)
-        self._user_agent.perform(self._user_agent.endpoint.ring(self._session, now))
+        self.timeline.mark(Stage.RINGING)
+        self._user_agent.perform(
+            self._user_agent.endpoint.ring(self._session, self._user_agent.now())
+        )
 
     def answer(self) -> RtpSession:
         """Send 200; silence flows from now on, speech from the ACK on."""
@@ -122,9 +123,10 @@ class InboundLeg:
         else:
             self._offered = make_offer(self._local_media())
             sdp = self._offered.serialize()
-        now = self._user_agent.now()
-        self.timeline.mark(Stage.ANSWER, now)
-        self._user_agent.perform(self._user_agent.endpoint.answer(self._session, sdp, now))
+        self.timeline.mark(Stage.ANSWER)
+        self._user_agent.perform(
+            self._user_agent.endpoint.answer(self._session, sdp, self._user_agent.now())
+        )
         if self._answer is not None:
             self._is_sounding = True
             self._rtp.start(held=True)
@@ -173,11 +175,11 @@ class InboundLeg:
 
     def on_first_rtp(self, now: float) -> None:
         """The caller's first packet."""
-        self.timeline.mark(Stage.FIRST_RTP_IN, now)
+        self.timeline.mark(Stage.FIRST_RTP_IN)
 
     def on_first_audio_out(self, now: float) -> None:
         """The first packet that is not silence went to the caller."""
-        self.timeline.mark(Stage.FIRST_AUDIO_OUT, now)
+        self.timeline.mark(Stage.FIRST_AUDIO_OUT)
 
     def on_rtp_timeout(self) -> None:
         """The caller's sound has stopped for good: a dead call must not be billed for hours."""
@@ -185,7 +187,7 @@ class InboundLeg:
         self._end_call(self)
 
     def _acknowledged(self, request: Request) -> None:
-        self.timeline.mark(Stage.ACK, self._user_agent.now())
+        self.timeline.mark(Stage.ACK)
         if self._rtp is None or self.ended_by is not None:
             return
         if self._offered is not None:

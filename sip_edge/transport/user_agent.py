@@ -10,6 +10,7 @@ import ipaddress
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from sip_edge.resolver import ResolveError
 from sip_edge.sip.effects import InviteReceived, Noted, Send, SendTo, SessionEnded
 from sip_edge.sip.flow import Address, Transport
 from sip_edge.sip.parser import ParseError, parse_message
@@ -38,7 +39,7 @@ class HostResolver(Protocol):
     """Finds the addresses of a name, without blocking the loop."""
 
     async def resolve(self, host: str, deadline: float) -> list[str]:
-        """Numeric addresses, best first. Raises OSError if there is none by `deadline`."""
+        """Numeric addresses, best first, never empty. Raises ResolveError, by `deadline`."""
         ...
 
 
@@ -59,18 +60,24 @@ class Leg(Protocol):
 
 
 class UserAgent:
-    """Drives one `Endpoint`; knows the sockets and the legs."""
+    """Drives one `Endpoint`; knows the sockets and the legs.
+
+    `now` gives the `now` of every command, in seconds: the loop's clock, but finer (uvloop's stands
+    still between two turns and counts whole milliseconds).
+    """
 
     def __init__(
         self,
         *,
         loop: asyncio.AbstractEventLoop,
         endpoint: Endpoint,
+        clock: Callable[[], float],
         resolver: HostResolver,
         observer: SipObserver,
         on_invite: Callable[[InviteReceived, float], Leg | None],
     ) -> None:
         self._loop = loop
+        self.now = clock
         self.endpoint = endpoint
         self._resolver = resolver
         self._observer = observer
@@ -96,20 +103,16 @@ class UserAgent:
             self._timer.cancel()
             self._timer = None
 
-    def now(self) -> float:
-        """The loop's clock, in seconds: the `now` of every command."""
-        return self._loop.time()
-
     # What comes in.
 
     def receive_datagram(self, data: bytes, flow: Flow) -> None:
         """One UDP datagram from a source that may speak."""
-        self._received_at = now = self._loop.time()
+        self._received_at = now = self.now()
         self.perform(self.endpoint.receive_datagram(data, flow, now))
 
     def receive_stream_message(self, data: bytes, flow: Flow) -> None:
         """One whole message from a connection."""
-        self._received_at = now = self._loop.time()
+        self._received_at = now = self.now()
         try:
             message = parse_message(data)
         except ParseError as error:
@@ -120,11 +123,11 @@ class UserAgent:
     def receive_framing_error(self, error: FramingError, flow: Flow) -> None:
         """A stream that cannot be trusted any more; it is closed after this."""
         if error.cause is not None:
-            self.perform(self.endpoint.receive_error(error.cause, flow, self._loop.time()))
+            self.perform(self.endpoint.receive_error(error.cause, flow, self.now()))
 
     def stream_closed(self, flow: Flow) -> None:
         """A connection is gone."""
-        self.perform(self.endpoint.flow_closed(flow, self._loop.time()))
+        self.perform(self.endpoint.flow_closed(flow, self.now()))
 
     # What goes out.
 
@@ -206,7 +209,7 @@ class UserAgent:
     async def _send_later(self, effect: SendTo) -> None:
         try:
             sent = await self._resolve_and_send(effect.data, effect.hop)
-        except OSError:
+        except (OSError, ResolveError):
             sent = False
         finally:
             self._pending_sends -= 1
@@ -226,7 +229,7 @@ class UserAgent:
         return self._streams.send(data, flow)
 
     def _fail(self, key: str) -> None:
-        self.perform(self.endpoint.send_failed(key, self._loop.time()))
+        self.perform(self.endpoint.send_failed(key, self.now()))
 
     # The one timer.
 
@@ -243,7 +246,7 @@ class UserAgent:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self.perform(self.endpoint.handle_timer(self._loop.time()))
+        self.perform(self.endpoint.handle_timer(self.now()))
 
 
 def _is_numeric(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""All ports of the application core, faked in one place: what a call would meet, and what it did."""
+"""All ports of the application core, faked in one place: what a call meets, and what it did."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ class FakeCall:
             stream_sid="MZ" + "4" * 32,
             account_sid="AC" + "0" * 32,
         )
-        self.timeline = CallTimeline(asyncio.get_running_loop().time())
+        clock = asyncio.get_running_loop().time
+        self.timeline = CallTimeline(clock(), clock=clock)
         self.ended_by: EndedBy | None = None
         self.audio = FakeAudio()
         self.log: list[str] = []
@@ -125,7 +126,7 @@ class FakeCall:
 
     def answer(self) -> FakeAudio:
         self._is_final = True
-        self.timeline.mark(Stage.ANSWER, asyncio.get_running_loop().time())
+        self.timeline.mark(Stage.ANSWER)
         self.log.append(f"200 at {self._elapsed():.3f}")
         return self.audio
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 from structlog.testing import capture_logs
+from support.ticks import Ticks
 
 from sip_edge.call_observer import CallObserver, call_line
 from sip_edge.metrics import Metrics
@@ -40,9 +41,11 @@ class Statistics:
 
 
 def _timeline(*marks: tuple[Stage, float]) -> CallTimeline:
-    timeline = CallTimeline(100.0)
+    ticks = Ticks(100.0)
+    timeline = CallTimeline(100.0, clock=ticks)
     for stage, at in marks:
-        timeline.mark(stage, at)
+        ticks.now = at
+        timeline.mark(stage)
     return timeline
 
 

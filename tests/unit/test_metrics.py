@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from support.ticks import Ticks
 
 from sip_edge.metrics import CODES, Metrics
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
@@ -58,7 +59,8 @@ def _samples(metrics: Metrics) -> list[str]:
 
 
 def _answered_call() -> CallReport:
-    timeline = CallTimeline(100.0)
+    ticks = Ticks(100.0)
+    timeline = CallTimeline(100.0, clock=ticks)
     for stage, at in (
         (Stage.TRYING, 100.0005),
         (Stage.ROUTE, 100.002),
@@ -69,7 +71,8 @@ def _answered_call() -> CallReport:
         (Stage.FIRST_AUDIO_OUT, 101.0),
         (Stage.END, 130.25),
     ):
-        timeline.mark(stage, at)
+        ticks.now = at
+        timeline.mark(stage)
     return CallReport(
         facts=FACTS,
         timeline=timeline,
@@ -96,7 +99,9 @@ def test_ended_call_is_counted_under_each_of_its_words(metrics: Metrics) -> None
 
 
 def test_refused_call_is_counted_by_its_reason(metrics: Metrics) -> None:
-    report = CallReport(FACTS, CallTimeline(5.0), Outcome.REFUSED, Refusal.UNKNOWN_NUMBER, 404)
+    report = CallReport(
+        FACTS, CallTimeline(5.0, clock=Ticks(5.0)), Outcome.REFUSED, Refusal.UNKNOWN_NUMBER, 404
+    )
 
     metrics.call_ended(report)
 

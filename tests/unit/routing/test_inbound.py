@@ -73,7 +73,7 @@ def test_a_worker_lost_in_mid_call_ends_the_call_without_waiting_for_its_words()
 def test_fallback_agent_is_tried_after_the_primary_refuses() -> None:
     world = _world(Worker(), Worker(FakeSession(AgentEnd.HANG_UP)))
 
-    call, report = _serve(world)
+    _, report = _serve(world)
 
     assert report.outcome is Outcome.FALLBACK
     assert [a.failure for a in report.attempts] == [AttemptFailure.REFUSED, None]
@@ -215,7 +215,7 @@ def test_voicemail_takes_the_call_that_no_agent_took() -> None:
     world = _world(Worker(), voicemail_message="Please leave a message.")
     world.has_voicemail = True
 
-    call, report = _serve(world)
+    _, report = _serve(world)
 
     assert report.outcome is Outcome.VOICEMAIL
     assert [message.text for message in world.messages] == ["Please leave a message."]
