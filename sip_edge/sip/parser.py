@@ -130,7 +130,7 @@ def content_length(values: Sequence[str]) -> int | None:
     if not values:
         return None
     if len(values) > 1:
-        raise FieldError("Multiple Content-Length")
+        raise FieldError("more than one")
     return parse_number(values[0], MAX_CONTENT_LENGTH)
 
 
