@@ -347,12 +347,13 @@ class TestWhatIsRead:
 
 
 class TestOnAStream:
-    def test_dblreq_is_a_message_and_one_of_unknown_length(self) -> None:
+    def test_dblreq_is_two_messages_and_noise(self) -> None:
         with pytest.raises(FramingError) as caught:
             StreamFramer().feed(load("rfc4475/dblreq"))
 
         assert [frame[:8] for frame in caught.value.frames if not isinstance(frame, Ping)] == [
-            b"REGISTER"
+            b"REGISTER",
+            b"INVITE s",
         ]
 
     def test_clerr_waits_for_the_rest(self) -> None:
