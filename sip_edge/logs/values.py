@@ -32,6 +32,7 @@ NUMBER_KEYS: Final = frozenset(
 
 _PHONE_NUMBER: Final = re.compile(r"\d(?:[-. ()]{0,3}\d){6,}")
 """Seven digits or more, with what people write between them; shorter ones name nobody."""
+_NUMBERS: Final = frozenset({int, float, bool})
 _FIRST_KEPT: Final = 4
 _LAST_KEPT: Final = 2
 
@@ -51,14 +52,15 @@ def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
 
 def plain(value: object, depth: int = 0) -> Any:
     """The value as JSON knows it, each text on one line."""
-    kind = type(value)
-    if kind is str:
-        return one_line(value)  # type: ignore[arg-type]
-    if kind is int or kind is float or kind is bool or value is None:
+    # The first two lines are nearly always all: a call's line has some forty values.
+    if type(value) is str:
+        is_fine = len(value) <= LONGEST_TEXT and value.isprintable()
+        return value if is_fine else one_line(value)
+    if type(value) in _NUMBERS or value is None:
         return value
     if isinstance(value, dict) and depth < DEEPEST:
         items = list(value.items())[:MOST_ITEMS]
-        return {one_line(str(key)): plain(item, depth + 1) for key, item in items}
+        return {plain(str(key)): plain(item, depth + 1) for key, item in items}
     if isinstance(value, list | tuple) and depth < DEEPEST:
         return [plain(item, depth + 1) for item in value[:MOST_ITEMS]]
     if isinstance(value, bytes):
