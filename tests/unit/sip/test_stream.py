@@ -103,6 +103,14 @@ class TestKeepalives:
     def test_three_line_ends_are_a_ping_and_one_to_ignore(self) -> None:
         assert StreamFramer().feed(b"\r\n\r\n\r\n" + message()) == [Ping(), message()]
 
+    @pytest.mark.parametrize("pieces", [[b"\r\n\rO", HEAD[1:]], [b"\r", b"\n", b"\rO", HEAD[1:]]])
+    def test_half_a_line_end_begins_a_message(self, pieces: list[bytes]) -> None:
+        framer = StreamFramer()
+        for piece in pieces:
+            framer.feed(piece)
+
+        assert framer.feed(b"l: 0\r\n\r\n") == [b"\r" + message(length=b"l: 0\r\n")]
+
     def test_line_ends_within_a_body_are_no_ping(self) -> None:
         assert StreamFramer().feed(message(b"\r\n\r\n")) == [message(b"\r\n\r\n")]
 

@@ -49,6 +49,7 @@ def test_parts_that_are_absent_are_none() -> None:
         "sip:[2001:db8::10]:5070",
         "sip:user;par=u%40example.net@example.com",
         "sip:a@b;x=;y",
+        "sip:a@b;x?Route=%3Csip:c%3E",
         "sip:user:@example.com",
         "sips:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d@h",
         "tel:+1-202-555-0123;ext=4711",
