@@ -71,7 +71,9 @@ class Calls:
         user_agent: UserAgent,
         handler: InboundCallHandler,
     ) -> InboundLeg | None:
-        """A new INVITE: make its leg and start its task."""
+        """A new INVITE, whose 100 has just gone out: make its leg and start its task."""
+        timeline = CallTimeline(received_at, clock=user_agent.now)
+        timeline.mark(Stage.TRYING)
         carrier = self._carriers.carrier_of(effect.flow.remote.host)
         if carrier is None:
             # The listeners let no stranger in; a carrier that lost its place meanwhile gets 503.
@@ -83,8 +85,6 @@ class Calls:
             call_id=call_uuid(),
             forward_headers=self._forward_headers,
         )
-        timeline = CallTimeline(received_at, clock=user_agent.now)
-        timeline.mark(Stage.TRYING)
         leg = InboundLeg(
             user_agent=user_agent,
             media=self._media,

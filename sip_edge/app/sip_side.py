@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sip_edge.app.calls import Calls
 from sip_edge.app.errors import StartError
 from sip_edge.config import public_address
-from sip_edge.routing.inbound import DispatchRules, InboundCallHandler
+from sip_edge.routing.dispatch import DispatchRules
+from sip_edge.routing.inbound import InboundCallHandler
 from sip_edge.sip.endpoint import Endpoint
 from sip_edge.sip.flow import Transport
 from sip_edge.sip.settings import EndpointSettings

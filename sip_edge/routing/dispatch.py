@@ -6,12 +6,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip_edge.routing.outcome import AttemptFailure
-from sip_edge.routing.plan import Role
 from sip_edge.routing.ports import AgentOffer, AgentUnavailableError, Attempt
 
 if TYPE_CHECKING:
-    from sip_edge.routing.plan import AgentTarget, Connect
+    from collections.abc import Sequence
+
+    from sip_edge.routing.plan import AgentTarget
     from sip_edge.routing.ports import AgentGateway, AgentSession, Clock, InboundCall
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRules:
+    """How long things may take, in seconds from the INVITE (decisions 10 and 11).
+
+    `accept_timeout_seconds` is per attempt; `ringing_after_seconds` is when 180 goes out while
+    attempts are still running; `deadline_seconds` bounds look-up and all attempts together, and
+    each later search for an agent in the place of one that was lost.
+    """
+
+    accept_timeout_seconds: float
+    ringing_after_seconds: float
+    deadline_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +39,23 @@ class Connected:
 
 async def first_to_answer(
     call: InboundCall,
-    plan: Connect,
+    targets: Sequence[AgentTarget],
     gateway: AgentGateway,
     *,
     attempts: list[Attempt],
+    failover_reason: str | None,
     accept_timeout_seconds: float,
     deadline: float,
     clock: Clock,
 ) -> Connected | None:
-    """Try the plan's targets in order; None when nobody took the call before `deadline`.
+    """Try `targets` in order; None when nobody took the call before `deadline`.
 
     Each attempt is appended to `attempts` as it ends, so that a caller who leaves in between loses
-    none of them. An agent's own `accept_timeout_seconds` wins over the general one; no attempt runs
-    past `deadline` (seconds of `clock`).
+    none of them. `failover_reason` tells the first target why an agent before it did not take the
+    call. An agent's own `accept_timeout_seconds` wins over the general one; no attempt runs past
+    `deadline` (seconds of `clock`).
     """
-    failover_reason: str | None = None
-    for skipped in plan.skipped:
-        if skipped.role is Role.PRIMARY:
-            failover_reason = skipped.why
-    for target in plan.targets:
+    for target in targets:
         started_at = clock()
         if started_at >= deadline:
             attempts.append(_attempt(target, 0.0, AttemptFailure.DEADLINE))

@@ -8,11 +8,11 @@ is reported once.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sip_edge.routing.conversation import talk
 from sip_edge.routing.dispatch import first_to_answer
-from sip_edge.routing.outcome import AgentEnd, EndedBy, Outcome
+from sip_edge.routing.outcome import EndedBy, Outcome
 from sip_edge.routing.plan import Reject, Role
 from sip_edge.routing.policy import plan_route
 from sip_edge.routing.ports import CallReport, RoutesUnavailableError
@@ -22,8 +22,9 @@ from sip_edge.routing.timeline import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_edge.routing.dispatch import Connected
-    from sip_edge.routing.plan import Connect
+    from sip_edge.media.audio import AudioStream
+    from sip_edge.routing.dispatch import Connected, DispatchRules
+    from sip_edge.routing.plan import Connect, VoicemailMessage
     from sip_edge.routing.ports import (
         AgentGateway,
         CallObserver,
@@ -34,19 +35,6 @@ if TYPE_CHECKING:
     )
 
 _OVERLOADS = frozenset({Refusal.OVERLOADED, Refusal.DRAINING, Refusal.NO_RTP_PORT})
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchRules:
-    """How long things may take, in seconds from the INVITE (decisions 10 and 11).
-
-    `accept_timeout_seconds` is per attempt; `ringing_after_seconds` is when 180 goes out while
-    attempts are still running; `deadline_seconds` bounds look-up and all attempts together.
-    """
-
-    accept_timeout_seconds: float
-    ringing_after_seconds: float
-    deadline_seconds: float
 
 
 class InboundCallHandler:
@@ -104,10 +92,9 @@ class InboundCallHandler:
             return _refuse(call, report, refusal)
 
         if connected := await self._offer_to_agents(call, plan, report):
-            return await self._talk(call, connected, report)
+            return await self._talk(call, connected, plan, report)
         if plan.voicemail is not None and self._voicemail is not None:
-            await self._voicemail.take_message(call, plan.voicemail)
-            return Outcome.VOICEMAIL
+            return await self._take_message(call, call.answer(), plan.voicemail, report)
         outcome = _refuse(call, report, plan.refusal_if_unanswered)
         return Outcome.UNAVAILABLE if outcome is Outcome.REFUSED else outcome
 
@@ -128,9 +115,10 @@ class InboundCallHandler:
         try:
             return await first_to_answer(
                 call,
-                plan,
+                plan.targets,
                 self._agents,
                 attempts=report.attempts,
+                failover_reason=_why_the_primary_is_skipped(plan),
                 accept_timeout_seconds=self._rules.accept_timeout_seconds,
                 deadline=invite_at + self._rules.deadline_seconds,
                 clock=self._clock,
@@ -138,23 +126,54 @@ class InboundCallHandler:
         finally:
             ringing.cancel()
 
-    async def _talk(self, call: InboundCall, connected: Connected, report: CallReport) -> Outcome:
-        target, session = connected.target, connected.session
-        report.agent_id = target.agent.agent_id
-        outcome = Outcome.AGENT if target.role is Role.PRIMARY else Outcome.FALLBACK
+    async def _talk(
+        self, call: InboundCall, connected: Connected, plan: Connect, report: CallReport
+    ) -> Outcome:
         try:
             audio = call.answer()
-            report.outcome = outcome
-            session.join(audio)
-            report.agent_end = await session.wait_ended()
-            if report.agent_end is AgentEnd.HANG_UP:
-                await audio.drained()
-                call.hang_up(EndedBy.AGENT)
-            else:
-                call.hang_up(EndedBy.AGENT_LOST)
+            report.outcome = _outcome_of(connected.target.role)
+            has_hung_up = await talk(
+                call,
+                audio,
+                connected,
+                plan,
+                self._agents,
+                report=report,
+                rules=self._rules,
+                clock=self._clock,
+            )
         finally:
-            session.hang_up()
-        return outcome
+            connected.session.hang_up()
+        report.outcome = _outcome_of(report.role)
+        if has_hung_up:
+            call.hang_up(EndedBy.AGENT)
+        elif plan.voicemail is not None and self._voicemail is not None:
+            return await self._take_message(call, audio, plan.voicemail, report)
+        else:
+            call.hang_up(EndedBy.AGENT_LOST)
+        return report.outcome
+
+    async def _take_message(
+        self,
+        call: InboundCall,
+        audio: AudioStream,
+        message: VoicemailMessage,
+        report: CallReport,
+    ) -> Outcome:
+        report.outcome = Outcome.VOICEMAIL
+        if self._voicemail is not None:
+            await self._voicemail.take_message(call.facts, call.timeline, audio, message)
+        call.hang_up(EndedBy.EDGE)
+        return report.outcome
+
+
+def _outcome_of(role: Role | None) -> Outcome:
+    return Outcome.FALLBACK if role is Role.FALLBACK else Outcome.AGENT
+
+
+def _why_the_primary_is_skipped(plan: Connect) -> str | None:
+    """What the fallback is told when the primary is not even asked."""
+    return next((skipped.why for skipped in plan.skipped if skipped.role is Role.PRIMARY), None)
 
 
 def _refuse(call: InboundCall, report: CallReport, refusal: Refusal) -> Outcome:

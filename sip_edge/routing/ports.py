@@ -163,8 +163,18 @@ class AgentGateway(Protocol):
 class Voicemail(Protocol):
     """Takes a message from a caller whom no agent could serve."""
 
-    async def take_message(self, call: InboundCall, message: VoicemailMessage) -> None:
-        """Answer, greet, record; return when the message is complete."""
+    async def take_message(
+        self,
+        facts: CallFacts,
+        timeline: CallTimeline,
+        audio: AudioStream,
+        message: VoicemailMessage,
+    ) -> None:
+        """Greet the caller of an answered call and record; return when the message is complete.
+
+        Marks VOICEMAIL_START when the greeting begins. Cancelled when the caller hangs up: what was
+        recorded by then is kept.
+        """
         ...
 
 
@@ -179,9 +189,24 @@ class Attempt:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A caller whose agent was lost in mid-call, how, and who took over after `seconds`.
+
+    `to_role` is None if no agent did.
+    """
+
+    lost: AgentEnd
+    to_role: Role | None
+    seconds: float
+
+
 @dataclass(slots=True)
 class CallReport:
-    """All that is said of a call at its end: one log line, one observation of each metric."""
+    """All that is said of a call at its end: one log line, one observation of each metric.
+
+    `agent_id` and `role` are the last agent's that spoke with the caller.
+    """
 
     facts: CallFacts
     timeline: CallTimeline
@@ -190,8 +215,10 @@ class CallReport:
     status: int | None = None
     ended_by: EndedBy | None = None
     agent_id: str | None = None
+    role: Role | None = None
     agent_end: AgentEnd | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     is_stale_route: bool = False
 
 

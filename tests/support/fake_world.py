@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from support.virtual_time import VirtualTimeLoop
+
 from sip_edge.media.audio import AudioListener
-from sip_edge.routing.inbound import DispatchRules, InboundCallHandler
+from sip_edge.routing.dispatch import DispatchRules
+from sip_edge.routing.inbound import InboundCallHandler
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy
 from sip_edge.routing.plan import (
+    AbnormalEnd,
     AgentRecord,
     AgentStatus,
     NumberRecord,
@@ -36,6 +40,7 @@ def agent(
     *,
     status: AgentStatus = AgentStatus.ACTIVE,
     accept_timeout_seconds: float | None = None,
+    abnormal_end: AbnormalEnd = AbnormalEnd.FAILOVER,
     voicemail_message: str | None = None,
 ) -> AgentRecord:
     return AgentRecord(
@@ -43,7 +48,9 @@ def agent(
         name="agent",
         status=status,
         worker_url="ws://127.0.0.1:7860/ws",
-        options=WorkerOptions(accept_timeout_seconds=accept_timeout_seconds),
+        options=WorkerOptions(
+            accept_timeout_seconds=accept_timeout_seconds, abnormal_end=abnormal_end
+        ),
         voicemail_message=voicemail_message,
         language=None,
     )
@@ -77,18 +84,24 @@ class FakeAudio:
 
     drain_seconds: float = 0.0
     is_drained: bool = False
+    log: list[str] = field(default_factory=list)
 
     def listen(self, listener: AudioListener | None) -> None: ...
 
-    def play(self, ulaw: bytes) -> None: ...
+    def play(self, ulaw: bytes) -> None:
+        self.log.append(f"play {len(ulaw) / 8000:g} s at {self._elapsed():.3f}")
 
     def mark(self, name: str) -> None: ...
 
-    def clear(self) -> None: ...
+    def clear(self) -> None:
+        self.log.append("clear")
 
     async def drained(self) -> None:
         await asyncio.sleep(self.drain_seconds)
         self.is_drained = True
+
+    def _elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - VirtualTimeLoop.BEGIN
 
 
 class FakeCall:
@@ -180,9 +193,12 @@ class FakeSession:
 
 @dataclass
 class Worker:
-    """How an agent's worker takes an offer: after `seconds`, with a session or a failure."""
+    """How an agent's worker takes an offer: after `seconds`, with a session or a failure.
 
-    session: FakeSession | None = None
+    A list holds the sessions of one offer after the other; when it is used up, the worker fails.
+    """
+
+    session: FakeSession | list[FakeSession] | None = None
     failure: AttemptFailure = AttemptFailure.REFUSED
     seconds: float = 0.0
     is_broken: bool = False
@@ -202,6 +218,7 @@ class FakeWorld:
     messages: list[VoicemailMessage] = field(default_factory=list)
     reports: list[CallReport] = field(default_factory=list)
     lookup_seconds: float = 0.0
+    message_seconds: float = 0.0
 
     async def lookup(self, phone_number: str) -> Route | None:
         await asyncio.sleep(self.lookup_seconds)
@@ -224,13 +241,22 @@ class FakeWorld:
         except asyncio.CancelledError:
             worker.was_cancelled = True
             raise
-        if worker.session is None:
+        session = worker.session
+        if isinstance(session, list):
+            session = session.pop(0) if session else None
+        if session is None:
             raise AgentUnavailableError(worker.failure, "the worker said no")
-        return worker.session
+        return session
 
-    async def take_message(self, call: FakeCall, message: VoicemailMessage) -> None:
-        call.answer()
+    async def take_message(
+        self,
+        facts: CallFacts,
+        timeline: CallTimeline,
+        audio: FakeAudio,
+        message: VoicemailMessage,
+    ) -> None:
         self.messages.append(message)
+        await asyncio.sleep(self.message_seconds)
 
     def call_ended(self, report: CallReport) -> None:
         self.reports.append(report)

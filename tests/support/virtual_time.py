@@ -28,11 +28,13 @@ class _JumpingSelector(selectors.SelectSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """`clock` is what `time()` returns; it moves only when there is nothing else to do."""
 
+    BEGIN = 1000.0
+
     def __init__(self) -> None:
         selector = _JumpingSelector()
         super().__init__(selector)
         selector.loop = self
-        self.clock = 1000.0
+        self.clock = self.BEGIN
         self._clock_resolution = 1e-9
 
     def time(self) -> float:

@@ -61,8 +61,10 @@ def test_words_that_are_queued_when_the_agent_hangs_up_are_played_before_the_bye
     assert run(story()).log == ["200 at 0.000", "BYE at 4.000"]
 
 
-def test_a_worker_lost_in_mid_call_ends_the_call_without_waiting_for_its_words() -> None:
-    call, report = _serve(_world(Worker(FakeSession(AgentEnd.NO_CLOSE_FRAME, seconds=2.0))))
+def test_call_ends_with_a_bye_when_its_agent_is_lost_and_nobody_else_is_there() -> None:
+    lost = FakeSession(AgentEnd.NO_CLOSE_FRAME, seconds=2.0)
+
+    call, report = _serve(_world(Worker([lost])))
 
     assert call.log == ["200 at 0.000", "BYE at 2.000"]
     assert not call.audio.is_drained
