@@ -43,6 +43,7 @@ class ReportExchange:
         "_cname",
         "_heard_at",
         "_heard_ntp",
+        "_heard_ssrc",
         "_packets_reported",
         "_ssrc",
         "malformed",
@@ -65,6 +66,7 @@ class ReportExchange:
         self._packets_reported = 0
         self._heard_ntp = 0  # The middle 32 bits of the peer's last sender report.
         self._heard_at = 0.0
+        self._heard_ssrc = 0
 
     def build(
         self, now: float, packetizer: Packetizer, remote_ssrc: int, reception: Reception | None
@@ -100,24 +102,22 @@ class ReportExchange:
             if packet.sender is not None:
                 self._heard_ntp = packet.sender.ntp >> 16 & _MIDDLE_MASK
                 self._heard_at = now
+                self._heard_ssrc = packet.ssrc
             for block in packet.blocks[:MAX_BLOCKS]:
                 if block.ssrc == self._ssrc:
                     self._note(block, now)
         return True
 
-    def forget_source(self) -> None:
-        """The peer's source has changed: its last sender report is not the new one's."""
-        self._heard_ntp = 0
-
     def _block(self, now: float, remote_ssrc: int, reception: Reception) -> ReportBlock:
-        delay = int((now - self._heard_at) * 65536) if self._heard_ntp else 0
+        is_known = self._heard_ntp != 0 and self._heard_ssrc == remote_ssrc
+        delay = int((now - self._heard_at) * 65536) if is_known else 0
         return ReportBlock(
             ssrc=remote_ssrc,
             fraction_lost=reception.take_fraction_lost(),
             cumulative_lost=reception.cumulative_lost,
             highest_sequence=reception.highest_sequence,
             jitter=min(reception.jitter, _MIDDLE_MASK),
-            last_report=self._heard_ntp,
+            last_report=self._heard_ntp if is_known else 0,
             delay=min(delay, _MIDDLE_MASK),
         )
 

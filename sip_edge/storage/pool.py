@@ -114,6 +114,7 @@ def _secrets(dsn: str) -> list[str]:
         parts = urlsplit(dsn)
     except ValueError:
         return []
-    written = [parts.password or "", *parse_qs(parts.query).get("password", [])]
+    fields = [field.partition("=") for field in parts.query.split("&")]
+    written = [parts.password or "", *(value for name, _, value in fields if name == "password")]
     found = {text for each in written if each for text in (each, unquote(each))}
     return sorted(found, key=len, reverse=True)

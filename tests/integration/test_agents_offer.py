@@ -19,6 +19,7 @@ from support.offers import ACCOUNT_SID, AGENT_ID, CALL_ID, CALL_SID, STREAM_SID
 from support.offers import agent_at as agent
 from support.offers import agent_offer as offer
 from support.offers import call_facts as facts
+from support.offers import call_timeline as timeline
 from support.workers import TLS, scripted_worker, tcp_server
 
 from sip_edge.agents.settings import WorkerSettings
@@ -26,7 +27,7 @@ from sip_edge.agents.websocket import WebSocketAgents
 from sip_edge.routing.outcome import AttemptFailure
 from sip_edge.routing.plan import AgentRecord, WorkerOptions
 from sip_edge.routing.ports import AgentOffer, AgentUnavailableError
-from sip_edge.routing.timeline import CallTimeline, Stage
+from sip_edge.routing.timeline import Stage
 
 TRUSTING = WorkerSettings(ca_file=TLS / "ca.pem")
 BRIEFLY = 0.2

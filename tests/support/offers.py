@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from sip_edge.media.audio import AudioListener
 from sip_edge.routing.plan import AgentRecord, AgentStatus, Role, WorkerOptions
 from sip_edge.routing.ports import AgentOffer, CallFacts
+from sip_edge.routing.timeline import CallTimeline
 
 AGENT_ID = "11111111-1111-4111-8111-111111111111"
 CALL_ID = "44444444-4444-4444-8444-444444444444"
@@ -68,6 +70,12 @@ def agent_at(
         voicemail_message=None,
         language=None,
     )
+
+
+def call_timeline() -> CallTimeline:
+    """A timeline on the running loop's clock."""
+    loop = asyncio.get_running_loop()
+    return CallTimeline(loop.time(), clock=loop.time)
 
 
 class ScriptedAudio:

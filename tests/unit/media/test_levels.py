@@ -42,6 +42,11 @@ def test_frame_with_speech_is_not_silence(frame: bytes) -> None:
     assert not is_silence(frame)
 
 
+def test_a_sample_is_loud_above_40_db_below_full_scale() -> None:
+    assert is_silence(b"\xe3\x63" * 80)  # 324 and -324 of 32768
+    assert not is_silence(b"\xe2\x62" * 80)  # 340 and -340
+
+
 def test_a_click_of_ten_samples_is_silence_and_eleven_are_not() -> None:
     assert is_silence(b"\x80" * 10 + b"\xff" * 150)
     assert not is_silence(b"\x80" * 11 + b"\xff" * 149)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sip_edge.media.rtpmap import read_formats
-from sip_edge.media.sdp import Attribute, MediaDescription
+from sip_edge.media.sdp import Attribute, MediaDescription, parse_sdp
 
 
 def audio(*formats: str, rtpmaps: tuple[str, ...] = ()) -> MediaDescription:
@@ -51,6 +51,17 @@ def test_rtpmap_that_cannot_be_read_counts_for_nothing(rtpmap: str) -> None:
 @pytest.mark.parametrize("payload_type", ["128", "1000", "-1", "x", "\u0661", "9" * 5000])
 def test_impossible_payload_type_is_left_out(payload_type: str) -> None:
     assert read_formats(audio(payload_type, rtpmaps=(f"{payload_type} PCMU/8000",))) == {}
+
+
+def test_rtpmap_without_a_value_counts_for_nothing() -> None:
+    media = parse_sdp(
+        b"v=0\no=- 1 1 IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=rtpmap\na=ptime:20\n"
+    ).media[0]
+    assert read_formats(media) == {0: "PCMU/8000"}
+
+
+def test_highest_payload_type_is_127() -> None:
+    assert read_formats(audio("127", rtpmaps=("127 PCMA/8000",))) == {127: "PCMA/8000"}
 
 
 def test_rtpmap_of_a_payload_type_that_is_not_listed_is_left_out() -> None:

@@ -35,7 +35,6 @@ def _serve(
     *,
     abnormal_end: AbnormalEnd = AbnormalEnd.FAILOVER,
     voicemail_message: str | None = None,
-    leaves_after: float | None = None,
 ) -> tuple[FakeCall, CallReport, FakeWorld]:
     world = FakeWorld(
         routes={
@@ -51,7 +50,7 @@ def _serve(
 
     async def story() -> tuple[FakeCall, CallReport]:
         call = FakeCall()
-        return call, await world.serve(call, leaves_after=leaves_after)
+        return call, await world.serve(call)
 
     return *run(story()), world
 
@@ -131,16 +130,19 @@ def test_error_code_moves_the_caller_even_where_a_dropped_connection_is_a_hang_u
     assert report.outcome is Outcome.AGENT
 
 
-def test_caller_who_hangs_up_during_the_hold_tone_is_not_called_back_by_the_next_agent() -> None:
-    slow = _hangs_up()
-    world_fallback: list[FakeSession] = [slow]
+def test_caller_who_hangs_up_during_the_hold_tone_stops_the_search() -> None:
+    world = FakeWorld(
+        routes={NUMBER: route(agent(), agent(FALLBACK))},
+        workers={PRIMARY: Worker([_lost()]), FALLBACK: Worker(_hangs_up(), seconds=0.5)},
+    )
 
-    call, report, world = _serve([_lost()], world_fallback, leaves_after=2.0)
+    async def story() -> CallReport:
+        return await world.serve(FakeCall(), leaves_after=2.2)
+
+    report = run(story())
 
     assert report.ended_by is EndedBy.CALLER
-    assert report.outcome in (Outcome.AGENT, Outcome.FALLBACK)
-    assert "BYE" not in " ".join(call.log)
-    assert len(world.offers) <= 3
+    assert world.workers[FALLBACK].was_cancelled
 
 
 def test_every_worker_that_had_the_call_is_let_go_of() -> None:

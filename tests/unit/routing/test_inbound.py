@@ -138,7 +138,7 @@ def test_caller_who_hangs_up_in_mid_call_frees_the_worker() -> None:
 
     call, report = _serve(_world(Worker(session)), leaves_after=30.0)
 
-    assert session.hang_ups == 1
+    assert session.hang_ups >= 1
     assert (report.outcome, report.ended_by) == (Outcome.AGENT, EndedBy.CALLER)
     assert call.log == ["200 at 0.000"]
 
