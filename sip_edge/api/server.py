@@ -6,9 +6,10 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from uvicorn import Server
     from uvicorn._types import ASGIApplication
 
@@ -29,7 +30,7 @@ class ListenError(Exception):
 class HttpServer:
     """Serves what `make_app` makes; it is called, and imports the framework, in the thread."""
 
-    def __init__(self, *, host: str, port: int, make_app: Callable[[], ASGIApplication]) -> None:
+    def __init__(self, *, host: str, port: int, make_app: Callable[[], FastAPI]) -> None:
         self._host = host
         self._port = port
         self._make_app = make_app
@@ -78,7 +79,8 @@ class HttpServer:
         with listener:
             self._server = Server(
                 Config(
-                    self._make_app(),
+                    # Starlette and uvicorn describe the same interface in types that differ.
+                    cast("ASGIApplication", self._make_app()),
                     http="h11",
                     ws="none",
                     lifespan="off",
