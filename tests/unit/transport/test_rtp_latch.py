@@ -1,0 +1,167 @@
+"""Whose packets are taken: the SDP's address, a NAT's, never a stranger's."""
+
+from __future__ import annotations
+
+from sip_edge.media.rtp import RtpPacket
+from sip_edge.transport.rtp_latch import SourceLatch
+
+SDP = ("192.0.2.10", 4000)
+NAT = ("198.51.100.7", 61000)
+STRANGER = ("203.0.113.66", 9999)
+
+
+def packet(sequence: int, *, ssrc: int = 1) -> RtpPacket:
+    return RtpPacket(0, False, sequence % 65536, 160 * sequence, ssrc, bytes(160))
+
+
+def latch(*, is_symmetric: bool = True, now: float = 0.0) -> SourceLatch:
+    expecting = SourceLatch(is_symmetric=is_symmetric)
+    expecting.expect(SDP, now)
+    return expecting
+
+
+def offer(
+    latching: SourceLatch, source: tuple[str, int], count: int, *, now: float = 0.1, start: int = 0
+) -> list[bool]:
+    return [latching.accept(source, packet(start + n), now + 0.02 * n) for n in range(count)]
+
+
+def test_address_of_the_sdp_is_believed_at_once():
+    latching = latch()
+    assert offer(latching, SDP, 1) == [True]
+    assert latching.target == SDP
+
+
+def test_until_somebody_speaks_packets_go_where_the_sdp_says():
+    assert latch().target == SDP
+
+
+def test_peer_behind_a_nat_is_believed_after_four_packets_in_a_row():
+    latching = latch()
+    assert offer(latching, NAT, 5) == [False, False, False, True, True]
+    assert latching.target == NAT
+
+
+def test_peer_behind_a_nat_may_lose_packets():
+    latching = latch()
+    taken = [latching.accept(NAT, packet(sequence), 0.1) for sequence in (1, 3, 4, 8)]
+    assert taken == [False, False, False, True]
+
+
+def test_sequence_numbers_of_a_candidate_may_wrap():
+    latching = latch()
+    assert offer(latching, NAT, 4, start=65534)[-1]
+
+
+def test_nobody_but_the_sdp_is_believed_without_symmetric_rtp():
+    latching = latch(is_symmetric=False)
+    assert not any(offer(latching, NAT, 20))
+    assert offer(latching, SDP, 1) == [True]
+
+
+def test_stranger_is_refused_once_the_sdps_address_has_spoken():
+    latching = latch()
+    offer(latching, SDP, 1)
+    assert not any(offer(latching, STRANGER, 200))
+    assert latching.target == SDP
+
+
+def test_stranger_is_refused_once_the_peer_behind_the_nat_is_known():
+    latching = latch()
+    offer(latching, NAT, 4)
+    assert not any(offer(latching, STRANGER, 200))
+    assert latching.target == NAT
+
+
+def test_address_of_the_sdp_takes_over_from_a_stranger_who_was_faster():
+    latching = latch()
+    offer(latching, STRANGER, 10)
+    assert latching.accept(SDP, packet(1), 2.0)
+    assert latching.target == SDP
+    assert not any(offer(latching, STRANGER, 50, now=2.0))
+
+
+def test_after_probation_the_peer_behind_the_nat_is_settled():
+    latching = latch()
+    offer(latching, NAT, 4)
+    assert not latching.accept(SDP, packet(1), 6.0)
+    assert latching.target == NAT
+
+
+def test_spray_of_single_packets_from_one_source_is_not_a_stream():
+    latching = latch()
+    taken = [latching.accept(STRANGER, packet(n * 1000), 0.1) for n in range(50)]
+    assert not any(taken)
+
+
+def test_spray_of_changing_streams_from_one_source_is_not_a_stream():
+    latching = latch()
+    taken = [latching.accept(STRANGER, packet(n, ssrc=n), 0.1) for n in range(50)]
+    assert not any(taken)
+
+
+def test_same_packet_repeated_is_not_a_stream():
+    latching = latch()
+    assert not any(latching.accept(STRANGER, packet(7), 0.1) for _ in range(50))
+
+
+def test_peer_behind_a_nat_is_found_among_single_packets_of_others():
+    latching = latch()
+    taken = []
+    for n in range(4):
+        taken.append(latching.accept(NAT, packet(n), 0.1 + 0.02 * n))
+        for other in range(3):
+            latching.accept(("203.0.113.1", 1000 + 10 * n + other), packet(n), 0.1)
+    assert taken == [False, False, False, True]
+
+
+def test_candidates_are_bounded():
+    latching = latch()
+    for n in range(2):
+        for source in range(4):
+            latching.accept(("203.0.113.1", 1000 + source), packet(n), 0.1)
+    # Four sources speak already: a fifth one is not even watched.
+    assert not any(offer(latching, NAT, 20))
+
+
+def test_latch_closes_when_nobody_spoke_for_ten_seconds():
+    latching = latch()
+    assert not any(offer(latching, NAT, 20, now=10.0))
+    assert offer(latching, SDP, 1, now=30.0) == [True]
+
+
+def test_new_address_in_a_later_offer_opens_the_latch_again():
+    latching = latch()
+    offer(latching, SDP, 1)
+    moved = ("192.0.2.20", 5000)
+    latching.expect(moved, 60.0)
+    assert latching.target == moved
+    assert offer(latching, moved, 1, now=60.1) == [True]
+    assert not latching.accept(SDP, packet(9), 60.2)
+
+
+def test_new_address_may_be_behind_a_nat_too():
+    latching = latch()
+    offer(latching, SDP, 1)
+    latching.expect(("10.0.0.5", 5000), 60.0)
+    assert offer(latching, NAT, 4, now=60.1)[-1]
+
+
+def test_later_offer_with_the_same_address_changes_nothing():
+    latching = latch()
+    offer(latching, NAT, 4)
+    latching.expect(SDP, 60.0)
+    assert latching.target == NAT
+
+
+def test_hold_without_an_address_keeps_the_source():
+    latching = latch()
+    offer(latching, NAT, 4)
+    latching.expect(None, 60.0)
+    assert latching.accept(NAT, packet(99), 61.0)
+
+
+def test_without_any_address_nobody_is_believed():
+    latching = SourceLatch(is_symmetric=True)
+    assert not any(offer(latching, NAT, 20))
+    assert latching.target is None
