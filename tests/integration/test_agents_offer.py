@@ -20,7 +20,7 @@ from support.offers import agent_at as agent
 from support.offers import agent_offer as offer
 from support.offers import call_facts as facts
 from support.offers import call_timeline as timeline
-from support.workers import TLS, scripted_worker, tcp_server
+from support.workers import TLS, scripted_worker, switching_protocols, tcp_server
 
 from sip_edge.agents.settings import WorkerSettings
 from sip_edge.agents.websocket import WebSocketAgents
@@ -32,11 +32,6 @@ from sip_edge.routing.timeline import Stage
 TRUSTING = WorkerSettings(ca_file=TLS / "ca.pem")
 BRIEFLY = 0.2
 """An accept time-out for servers that never answer."""
-
-
-def timeline() -> CallTimeline:
-    clock = asyncio.get_running_loop().time
-    return CallTimeline(clock(), clock=clock)
 
 
 async def failure_of(
@@ -304,22 +299,6 @@ async def test_odd_answers_to_the_upgrade_are_told_apart(
     assert error.failure is AttemptFailure[failure]
     assert detail in error.detail
     assert len(error.detail) < 200
-
-
-def switching_protocols(request: bytes, *, key: str | None = None) -> bytes:
-    """A correct 101 for `request`; with `key`, one for another request."""
-    if key is None:
-        header = next(
-            line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
-        )
-        key = header.split(b":")[1].strip().decode()
-    accept = b64encode(
-        hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    )
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-    )
 
 
 @pytest.mark.asyncio

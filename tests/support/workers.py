@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import ssl
 from base64 import b64encode
@@ -182,3 +183,19 @@ async def tcp_server(
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
+
+
+def switching_protocols(request: bytes, *, key: str | None = None) -> bytes:
+    """A correct 101 for `request`; with `key`, one for another request."""
+    if key is None:
+        header = next(
+            line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+        )
+        key = header.split(b":")[1].strip().decode()
+    accept = b64encode(
+        hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    )
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
