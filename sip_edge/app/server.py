@@ -12,7 +12,7 @@ import signal
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.agents.settings import WorkerSettings
 from sip_edge.agents.websocket import WebSocketAgents
@@ -30,7 +30,7 @@ from sip_edge.storage.migrate import MigrationError, migrate, packaged_migration
 from sip_edge.storage.pool import DATABASE_ERRORS, close, connect, create_pool, explain_failure
 from sip_edge.storage.route_source import PostgresRouteSource
 from sip_edge.storage.routes import STANDARD_SETTINGS, RouteTable, TableState
-from sip_edge.tasks import count_failures_with, spawn
+from sip_edge.tasks import count_failures_with, report_loop_errors, spawn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -221,7 +221,7 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         stack.callback(writer.close)
         metrics.count_elsewhere("log_lines_dropped", "Log lines lost", lambda: writer.dropped)
         stack.callback(count_failures_with(metrics.internal_errors.inc))
-        loop.set_exception_handler(_report_to(metrics))
+        report_loop_errors(loop)
         watch = LoopWatch(loop=loop, clock=perf_counter, on_lag=metrics.loop_lag.observe)
         watch.start()
         stack.callback(watch.stop)
@@ -256,9 +256,7 @@ def _start_http(
         on_error=metrics.internal_errors.inc,
     )
     host = config.http.host
-    http = HttpServer(
-        host=host, port=config.http.port, make_app=lambda: cast("Any", make_app(sources))
-    )
+    http = HttpServer(host=host, port=config.http.port, make_app=lambda: make_app(sources))
     try:
         port = http.start()
     except ListenError as error:
@@ -277,13 +275,3 @@ async def serve(config: Config) -> int:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
-
-
-def _report_to(metrics: Metrics) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """What the loop says of a callback that raised: a fault of ours, counted and logged."""
-
-    def report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        metrics.internal_errors.inc()
-        _log.error("internal_error", what=context.get("message"), exc_info=context.get("exception"))
-
-    return report

@@ -109,8 +109,8 @@ class InboundCallHandler:
         self, call: InboundCall, plan: Connect, report: CallReport
     ) -> Connected | None:
         invite_at = call.timeline.invite_at
-        ringing = asyncio.get_running_loop().call_at(
-            invite_at + self._rules.ringing_after_seconds, call.ring
+        ringing = asyncio.get_running_loop().call_later(
+            invite_at + self._rules.ringing_after_seconds - self._clock(), call.ring
         )
         try:
             return await first_to_answer(

@@ -242,7 +242,8 @@ class UserAgent:
             self._timer = None
         if deadline is not None:
             self._timer_at = deadline
-            self._timer = self._loop.call_at(deadline, self._timer_fired)
+            delay = max(0.0, deadline - self.now())
+            self._timer = self._loop.call_later(delay, self._timer_fired)
 
     def _timer_fired(self) -> None:
         self._timer = None
