@@ -176,8 +176,8 @@ def parse_number(text: str, maximum: int) -> int:
 
 def parse_cseq(text: str) -> CSeq:
     """Read `4711 INVITE`."""
-    digits, blank, method = text.partition(" ")
-    if not blank or not is_token(method):
+    digits, _, method = text.partition(" ")
+    if not is_token(method):
         digits, method = _split_blank(text)
         if not is_token(method):
             raise FieldError("no method in CSeq")

@@ -83,9 +83,9 @@ class TestVia:
         assert str(via) == "SIP/2.0/UDP 192.0.2.1;rport=5070;branch=x;received=192.0.2.1"
 
     def test_received_and_rport_that_a_client_invented_are_overwritten(self) -> None:
-        via = parse_via("SIP/2.0/UDP h;received=9.9.9.9;rport=9").with_received("192.0.2.1", 5070)
+        via = parse_via("SIP/2.0/UDP h;Received=9.9.9.9;RPORT=9").with_received("192.0.2.1", 5070)
 
-        assert str(via) == "SIP/2.0/UDP h;rport=5070;received=192.0.2.1"
+        assert str(via) == "SIP/2.0/UDP h;RPORT=5070;received=192.0.2.1"
 
     @pytest.mark.parametrize(
         "text",
@@ -196,6 +196,7 @@ class TestNameAddr:
             'a "b" <sip:a@b>',
             "< sip:t.watson@example.org >",
             "<sip:a@b> x",
+            "<sip:a@b>xtag=1",
             "<sip:a@b>;",
             "<sip:a@b>;;tag=1",
             "<sip:a@b>;tag=a b",

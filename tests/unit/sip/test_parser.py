@@ -204,7 +204,9 @@ class TestRefusedRequests:
     def test_folded_request_line_is_answered_with_400(self) -> None:
         data = written().replace(b" SIP/2.0\r\n", b" SIP/2.0\r\n folded\r\n", 1)
 
-        assert refusal_of(data).phrase == "Folded Start Line"
+        error = refusal_of(data)
+
+        assert (error.status, error.phrase) == (400, "Folded Start Line")
 
     def test_other_version_is_answered_with_505(self) -> None:
         error = refusal_of(written(start="OPTIONS sip:a@b SIP/7.0"))
@@ -217,6 +219,7 @@ class TestRefusedRequests:
         )
 
         assert error.request is not None
+        assert (error.request.method, error.request.uri) == ("INVITE", "sip:a b")
         assert make_response(error.request, 400, to_tag="t").serialize() == (
             b"SIP/2.0 400 Bad Request\r\n"
             b"Via: SIP/2.0/UDP host.example.com;branch=z9hG4bK1\r\n"
