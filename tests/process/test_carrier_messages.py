@@ -1,12 +1,13 @@
 """The carriers' own messages (`tests/data/carrier`), sent to a running edge.
 
-What leads to a refusal is sent as it was captured, from a socket on the carrier's port: nothing
-but its topmost Via decides where the answer goes. What leads to an answered call has its public
-addresses replaced by loopback ones, because the edge will send sound and a BYE to them.
+What leads to a refusal is sent as it was captured, from a socket on the carrier's port: nothing but
+where it came from and its topmost Via decides where the answer goes. What leads to an answered call
+has its public addresses replaced by loopback ones, because the edge sends sound and a BYE to them.
 """
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -28,8 +29,13 @@ PUBLIC_MEDIA = ("168.86.138.121", "50.114.144.48")
 
 
 def captured(name: str) -> str:
-    """A message, byte for byte."""
-    return (MESSAGES / name).read_bytes().decode("ascii")
+    """A message as it was sent, but for the identifiers of its call: they are new every time.
+
+    Without that a test would hear the answer to another test's request, as a retransmission should.
+    """
+    identity = f"{random.randrange(10**12):012}"
+    text = (MESSAGES / name).read_bytes().decode("ascii")
+    return re.sub("0{11}[1-9]", identity, text)
 
 
 def vias(text: str) -> list[str]:
@@ -49,10 +55,20 @@ def on_loopback(text: str, *, proxy: str, host: str, port: int) -> str:
     return f"{head}\r\n\r\n{body}"
 
 
+def acknowledge(refusal: Received, *, uri: str, via: str) -> str:
+    """The ACK for a refusal, which the carrier's proxy sends itself (RFC 3261 section 17.1.1.3)."""
+    return request("ACK", uri, refusal, via=via, cseq=int(refusal.header("CSeq").split()[0]))
+
+
 def in_dialog(method: str, answer: Received, *, via: str, cseq: int) -> str:
     """A request within the dialog that the carrier's proxy passes on to us."""
+    return request(method, answer.contact_uri, answer, via=via, cseq=cseq)
+
+
+def request(method: str, uri: str, answer: Received, *, via: str, cseq: int) -> str:
+    """A request that belongs to the call of `answer`."""
     lines = [
-        f"{method} {answer.contact_uri} SIP/2.0",
+        f"{method} {uri} SIP/2.0",
         f"Via: {via}",
         f"From: {answer.header('From')}",
         f"To: {answer.header('To')}",
@@ -78,6 +94,7 @@ async def test_invite_for_an_unknown_number_is_refused_as_sent(
         carrier.send(text)
         trying = await carrier.receive()
         refusal = await carrier.final()
+        carrier.send(acknowledge(refusal, uri=text.split()[1], via=vias(text)[0]))
     sent = vias(text)
     assert trying.status == 100
     assert refusal.status == 404
@@ -94,8 +111,10 @@ async def test_number_of_one_carrier_does_not_answer_calls_of_the_other(
         StreamWorker(worker_ports.ada) as worker,
         UdpPhone((edge.host, edge.sip_port), local=(TELNYX_HOST, SIP_PORT)) as carrier,
     ):
-        carrier.send(captured("telnyx_invite_udp_fqdn.sip"))
+        text = captured("telnyx_invite_udp_fqdn.sip")
+        carrier.send(text)
         refusal = await carrier.final()
+        carrier.send(acknowledge(refusal, uri=text.split()[1], via=vias(text)[0]))
     assert refusal.status == 404
     assert worker.calls == []
 
@@ -184,6 +203,7 @@ async def test_offer_of_encrypted_sound_alone_is_refused_with_488(
     ):
         carrier.send(text)
         refusal = await carrier.final()
+        carrier.send(acknowledge(refusal, uri=text.split()[1], via=vias(text)[0]))
     assert refusal.status == 488
     assert refusal.header("Warning")
     assert worker.calls == []
