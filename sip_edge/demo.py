@@ -28,6 +28,7 @@ WORKER_PORT: Final = 7860
 WORKER_SECONDS: Final = 10.0
 """How long the demo worker may take to listen."""
 CALL_SECONDS: Final = 3.0
+ROUTE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ _CALLS: Final = (
 async def demo(config: Config, *, once: bool) -> int:
     """Run the demo; 0 if every call ended as it should, 1 if not. Raises StartError."""
     print("sip-edge demo: starting PostgreSQL, the server and an agent worker ...", flush=True)
-    async with _demo_worker(), running_server(config) as server:
+    async with _demo_worker(), running_server(_quiet(config)) as server:
         await load_agents_and_numbers(server.dsn, DEMO_FILE)
+        await _wait_for_route(server, _CALLS[-1].number)
         _say_where(server)
         good = [await _place(server, call, index) for index, call in enumerate(_CALLS, start=1)]
         failed = good.count(False)
@@ -63,6 +65,24 @@ async def demo(config: Config, *, once: bool) -> int:
             _say_what_next(server)
             await server.run_until_stopped()
     return 1 if failed else 0
+
+
+def _quiet(config: Config) -> Config:
+    """Warnings only, unless the operator chose: the demo tells the calls' stories itself."""
+    if "logging" in config.model_fields_set:
+        return config
+    quiet = config.logging.model_copy(update={"level": "warning", "format": "console"})
+    return config.model_copy(update={"logging": quiet})
+
+
+async def _wait_for_route(server: Server, number: str) -> None:
+    """Return when the server knows the number; the database tells it within a few ms."""
+    try:
+        async with asyncio.timeout(ROUTE_SECONDS):
+            while await server.lookup(number) is None:
+                await asyncio.sleep(0.01)  # noqa: ASYNC110 - what is awaited is in another process
+    except TimeoutError:
+        raise StartError(f"the server has not learned of {number}: is the database slow?") from None
 
 
 def _say_where(server: Server) -> None:
@@ -142,6 +162,7 @@ The server goes on until Ctrl-C. In another terminal:
   curl -s {server.http_url}/metrics | grep sip_edge_calls_total
 Or call sip:+12025550100@{server.sip_address} with any softphone: it repeats what you say.
 Your own agent: put its ws:// address into agents.worker_url (README, "Your own agent").
+One log line a call: SIP_EDGE__LOGGING__LEVEL=info make run
 """,
         flush=True,
     )
