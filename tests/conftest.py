@@ -47,6 +47,13 @@ def every_postgres(
 
 
 @pytest.fixture
+def every_empty_database_dsn(every_postgres: PostgresServer) -> Iterator[str]:
+    """A database of the test's own without any table, on each PostgreSQL found."""
+    with every_postgres.database(migrated=False) as dsn:
+        yield dsn
+
+
+@pytest.fixture
 def every_database_dsn(every_postgres: PostgresServer) -> Iterator[str]:
     """A migrated database of the test's own, on each PostgreSQL found."""
     with every_postgres.database(migrated=True) as dsn:
