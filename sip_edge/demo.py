@@ -79,8 +79,9 @@ async def _wait_for_route(server: Server, number: str) -> None:
     """Return when the server knows the number; the database tells it within a few ms."""
     try:
         async with asyncio.timeout(ROUTE_SECONDS):
-            while await server.lookup(number) is None:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - what is awaited is in another process
+            # The notification comes from another process: there is no event of ours to wait for.
+            while await server.lookup(number) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
     except TimeoutError:
         raise StartError(f"the server has not learned of {number}: is the database slow?") from None
 
