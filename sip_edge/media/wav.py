@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from sip_edge.media.g711 import alaw_to_linear, alaw_to_ulaw, linear_to_ulaw, ulaw_to_linear
+from sip_edge.media.g711 import alaw_to_linear, linear_to_ulaw, ulaw_to_linear
 from sip_edge.media.resample import resample_to_8000
 
 MAX_WAV_BYTES: Final = 32 * 1024 * 1024
@@ -64,11 +64,8 @@ def read_wav(data: bytes) -> bytes:
     if wav_format.sample_rate not in SAMPLE_RATES:
         rates = ", ".join(map(str, SAMPLE_RATES))
         raise WavError(f"{wav_format.sample_rate} Hz; one of {rates} Hz is needed")
-    if (wav_format.channels, wav_format.sample_rate) == (1, 8000):
-        if (wav_format.tag, wav_format.sample_bits) == (7, 8):
-            return sound
-        if (wav_format.tag, wav_format.sample_bits) == (6, 8):
-            return alaw_to_ulaw(sound)
+    if wav_format == _Format(WavEncoding.ULAW.value, 1, 8000, 8):
+        return sound
     samples = _decode(wav_format, sound)
     if wav_format.channels == 2:
         samples = _mix(samples)
@@ -131,7 +128,7 @@ def _read_chunks(data: bytes) -> tuple[_Format, bytes]:
         elif name == b"data":
             if wav_format is None:
                 raise WavError("the sound comes before its format")
-            if is_unfinished and size in _UNKNOWN_SIZES:
+            if is_unfinished and size == 0:
                 size = len(data)
             return wav_format, data[position : position + size]
         # Chunks begin at even positions.

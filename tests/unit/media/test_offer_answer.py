@@ -238,14 +238,14 @@ class TestAddresses:
         assert answered.parameters.remote_rtcp == ("198.51.100.7", 5555)
 
     def test_rtcp_shares_the_rtp_port_if_the_offer_proposes_it(self) -> None:
-        answered = answer("m=audio 4000 RTP/AVP 0", "a=rtcp:5555", "a=rtcp-mux")
+        answered = answer("m=audio 4000 RTP/AVP 96", "a=rtpmap:96 PCMU/8000", "a=rtcp-mux")
         assert answered.parameters.remote_rtcp == ("192.0.2.1", 4000)
         assert lines(answered)[-1] == "a=rtcp-mux"
 
     @pytest.mark.parametrize(
         "media",
         [
-            ["m=audio 4000 RTP/AVP 72", "a=rtpmap:72 PCMU/8000"],
+            ["m=audio 4000 RTP/AVP 64", "a=rtpmap:64 PCMU/8000"],
             ["m=audio 4000 RTP/AVP 0 95", "a=rtpmap:95 telephone-event/8000"],
         ],
     )
