@@ -13,7 +13,7 @@ from math import cos, exp, pi, sin, sqrt
 from sys import byteorder
 from typing import Final
 
-from sip_edge.media.audio import FRAME_SAMPLES
+from sip_edge.media.audio import FRAME_SAMPLES, ULAW_SILENCE
 from sip_edge.media.g711 import linear_to_ulaw
 
 _RATE: Final = 8000
@@ -64,14 +64,13 @@ def chime() -> bytes:
 
 @cache
 def hold_tone() -> bytes:
-    """Four seconds to repeat without end: two soft swells (E4, then A4), then quiet."""
-    swells = ((0.0, 329.63), (0.9, 440.0))
-    return _render(
-        lambda time: sum(_swell(time - start, frequency, 0.8) for start, frequency in swells),
-        4.0,
-        _HOLD_DBFS,
-        fade_seconds=0.005,
-    )
+    """Four seconds to repeat without end: two soft swells (E4, then A4), then quiet.
+
+    The first call takes some 20 ms: make it at the start, not while others are speaking.
+    """
+    first, second = _swell(329.63), _swell(440.0)
+    sound = first + ULAW_SILENCE * 5 + second
+    return sound + ULAW_SILENCE * (200 - len(sound) // FRAME_SAMPLES)
 
 
 def _struck(time: float, frequency: float) -> float:
@@ -83,11 +82,14 @@ def _struck(time: float, frequency: float) -> float:
     return attack * exp(-4 * time) * tone
 
 
-def _swell(time: float, frequency: float, seconds: float) -> float:
-    """A tone that comes and goes on a raised cosine."""
-    if not 0 <= time < seconds:
-        return 0.0
-    return (1 - cos(2 * pi * time / seconds)) / 2 * sin(2 * pi * frequency * time)
+def _swell(frequency: float) -> bytes:
+    """800 ms of a tone that comes and goes on a raised cosine."""
+    return _render(
+        lambda time: (1 - cos(2.5 * pi * time)) / 2 * sin(2 * pi * frequency * time),
+        0.8,
+        _HOLD_DBFS,
+        fade_seconds=0.005,
+    )
 
 
 def _render(wave: Wave, seconds: float, level_dbfs: float, *, fade_seconds: float) -> bytes:
