@@ -1,0 +1,245 @@
+"""The books of who is on the line: one leg, one task and one report for each INVITE."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from ipaddress import ip_network
+from typing import Any
+
+from support.leg_world import OFFER, MemoryMedia, MemoryUdp
+from support.messages import Caller, make_endpoint
+from support.virtual_time import run
+
+from sip_edge.app.calls import Calls
+from sip_edge.routing.inbound import InboundCallHandler
+from sip_edge.routing.outcome import EndedBy, Outcome
+from sip_edge.routing.ports import CallReport, InboundCall
+from sip_edge.sip.effects import Event, InviteReceived
+from sip_edge.sip.message import Response
+from sip_edge.transport.inbound_leg import InboundLeg
+from sip_edge.transport.sources import Carrier, CarrierTable
+from sip_edge.transport.user_agent import UserAgent
+
+CARRIER = Carrier("local", [ip_network("198.51.100.0/24")], None, "US", {})
+
+
+class _Observer:
+    def invite_received(self) -> None: ...
+
+    def response_sent(self, status: int) -> None: ...
+
+    def sip_event(self, event: Event) -> None: ...
+
+
+class _Names:
+    async def resolve(self, host: str, deadline: float) -> list[str]:
+        return ["192.0.2.1"]
+
+
+class World:
+    """Calls between a real endpoint and a handler that answers and talks until it is cancelled."""
+
+    def __init__(self, *, max_calls: int = 10) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.udp = MemoryUdp()
+        self.reports: list[CallReport] = []
+        self.levels: list[int] = []
+        self.live = 0
+        self.calls = Calls(
+            loop=self.loop,
+            carriers=CarrierTable([CARRIER]),
+            media=MemoryMedia(100),  # type: ignore[arg-type]
+            max_calls=max_calls,
+            forward_headers=(),
+            on_call_ended=lambda report, statistics: self.reports.append(report),
+            on_change=self.levels.append,
+        )
+        self.user_agent = UserAgent(
+            loop=self.loop,
+            clock=self.loop.time,
+            endpoint=make_endpoint(),
+            resolver=_Names(),
+            observer=_Observer(),
+            on_invite=self._on_invite,
+        )
+        self.user_agent.bind(udp=self.udp, streams=None)  # type: ignore[arg-type]
+
+    def _on_invite(self, effect: InviteReceived, received_at: float) -> InboundLeg | None:
+        handler: Any = self
+        assert isinstance(handler, World)
+        return self.calls.start(
+            effect,
+            received_at,
+            user_agent=self.user_agent,
+            handler=_as_handler(handler.handle_invite),
+        )
+
+    async def handle_invite(self, call: InboundCall) -> None:
+        report = CallReport(call.facts, call.timeline, Outcome.FAILED)
+        try:
+            if refusal := self.calls.admission(call):
+                report.status = call.reject(refusal)
+                report.outcome = Outcome.OVERLOADED
+                return
+            call.prepare()
+            call.answer()
+            report.outcome = Outcome.AGENT
+            await asyncio.Event().wait()
+        finally:
+            report.ended_by = call.ended_by
+            self.calls.call_ended(report)
+
+    def arrive(self, caller: Caller, data: bytes) -> None:
+        self.user_agent.receive_datagram(data, caller.flow)
+
+    def statuses(self) -> list[int]:
+        return [m.status for _, m in self.udp.sent if isinstance(m, Response)]
+
+
+def _as_handler(serve: Callable[[InboundCall], Coroutine[Any, Any, None]]) -> InboundCallHandler:
+    class Handler:
+        handle_invite = staticmethod(serve)
+
+    handler: Any = Handler()
+    return handler  # type: ignore[no-any-return]
+
+
+def _callers(count: int) -> list[Caller]:
+    return [Caller(call_id=f"call-{index}") for index in range(count)]
+
+
+def _invite(caller: Caller) -> bytes:
+    return caller.invite(body=OFFER, branch=f"z9hG4bK-{caller.call_id}")
+
+
+def test_every_invite_gets_a_call_and_every_bye_ends_one() -> None:
+    async def main() -> World:
+        world = World()
+        callers = _callers(3)
+        for index, caller in enumerate(callers, start=1):
+            caller.to_tag = f"edge-tag-{index}"
+            world.arrive(caller, _invite(caller))
+        await asyncio.sleep(0.1)
+        assert len(world.calls) == 3
+        for caller in callers:
+            world.arrive(caller, caller.ack())
+            world.arrive(caller, caller.request("BYE"))
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert len(world.calls) == 0
+    assert [report.ended_by for report in world.reports] == [EndedBy.CALLER] * 3
+    assert world.levels == [1, 2, 3, 2, 1, 0]
+
+
+def test_repeated_invite_is_one_call() -> None:
+    async def main() -> World:
+        world = World()
+        (caller,) = _callers(1)
+        for _ in range(5):
+            world.arrive(caller, _invite(caller))
+        await asyncio.sleep(0.1)
+        world.live = len(world.calls)
+        world.user_agent.close()
+        return world
+
+    assert run(main()).live == 1
+
+
+def test_newest_calls_lose_at_the_bound_and_the_others_notice_nothing() -> None:
+    async def main() -> World:
+        world = World(max_calls=2)
+        for caller in _callers(4):
+            world.arrive(caller, _invite(caller))
+        await asyncio.sleep(0.1)
+        world.live = len(world.calls)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert world.live == 2
+    assert sorted(world.statuses()) == [100, 100, 100, 100, 200, 200, 503, 503]
+    assert [report.outcome for report in world.reports[:2]] == [Outcome.OVERLOADED] * 2
+
+
+def test_cancel_in_the_same_breath_as_the_invite_is_reported_like_any_other_call() -> None:
+    async def main() -> World:
+        world = World()
+        (caller,) = _callers(1)
+        world.arrive(caller, _invite(caller))
+        world.arrive(caller, caller.cancel(branch="z9hG4bK-call-0"))
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert len(world.reports) == 1
+    assert len(world.calls) == 0
+
+
+def test_drain_refuses_new_calls_and_lets_the_current_ones_finish() -> None:
+    async def main() -> World:
+        world = World()
+        first, second = _callers(2)
+        world.arrive(first, _invite(first))
+        await asyncio.sleep(0.1)
+        world.arrive(first, first.ack())
+        drain = asyncio.create_task(world.calls.drain(60.0))
+        await asyncio.sleep(0.1)
+        world.arrive(second, _invite(second))
+        await asyncio.sleep(10.0)
+        assert not drain.done()
+        world.arrive(first, first.request("BYE"))
+        await drain
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert 503 in world.statuses()
+    assert [report.ended_by for report in world.reports] == [None, EndedBy.CALLER]
+
+
+def test_calls_that_outlast_the_drain_are_ended_with_bye() -> None:
+    async def main() -> World:
+        world = World()
+        (caller,) = _callers(1)
+        world.arrive(caller, _invite(caller))
+        await asyncio.sleep(0.1)
+        world.arrive(caller, caller.ack())
+        await world.calls.drain(5.0)
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert [report.ended_by for report in world.reports] == [EndedBy.DRAIN]
+    assert "BYE" in [getattr(message, "method", "") for _, message in world.udp.sent]
+
+
+def test_caller_from_a_network_that_is_no_carriers_any_more_gets_503() -> None:
+    async def main() -> World:
+        world = World()
+        (caller,) = _callers(1)
+        caller.flow = type(caller.flow)(
+            caller.flow.transport,
+            caller.flow.local,
+            type(caller.flow.remote)("192.0.2.66", 5060),
+            0,
+        )
+        world.arrive(caller, _invite(caller))
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert world.statuses() == [100, 503]
+    assert len(world.calls) == 0
