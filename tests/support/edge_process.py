@@ -67,12 +67,6 @@ class EdgeProcess:
         return f"{self.host}:{self.sip_port}"
 
     @property
-    def pid(self) -> int:
-        """The process."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
     def output(self) -> str:
         """All that it has written to standard output and standard error."""
         return self._output.read_text(errors="replace") if self._output.exists() else ""
@@ -114,13 +108,22 @@ class EdgeProcess:
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM) and return its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+        assert self._process is not None
         try:
             return self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"SIGTERM did not end it:\n{self.output[-4000:]}") from None
+            raise AssertionError(f"it did not end:\n{self.output[-4000:]}") from None
 
     def kill(self) -> None:
         """End it without asking."""

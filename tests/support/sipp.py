@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.free_ports import free_port, free_ports
+from support.polling import eventually
 
 SCENARIOS = Path(__file__).parents[1] / "process" / "sipp"
 LONGEST_RUN_SECONDS = 60
@@ -35,11 +36,11 @@ class SippRun:
     """A SIPp that is running. The scenario decides who calls; we only wait for its verdict."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, folder: Path, *, port: int, media_port: int
+        self, process: asyncio.subprocess.Process, folder: Path, *, port: int, calls: int
     ) -> None:
         self.process = process
         self.port = port
-        self.media_port = media_port
+        self._calls = calls
         self._folder = folder
 
     @property
@@ -48,10 +49,20 @@ class SippRun:
         path = self._folder / "messages.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    async def is_listening(self, transport: str) -> None:
+        """Wait until a SIPp that is called has opened its port."""
+        table = Path("/proc/net") / transport
+        here = f"0100007F:{self.port:04X} "
+        await eventually(lambda: here in table.read_text(), what=f"SIPp on port {self.port}")
+
     async def succeeds(self) -> SippResult:
-        """Wait for the end; AssertionError with SIPp's own words if a call failed."""
+        """Wait for the end; AssertionError with SIPp's own words if a call failed.
+
+        Its counts decide, not its exit code: that is 255 too when the other side closes a TCP
+        connection while SIPp, having counted its call, closes it as well.
+        """
         result = await self.finishes()
-        if self.process.returncode != 0:
+        if (result.successful, result.failed) != (self._calls, 0):
             raise AssertionError(self._story())
         return result
 
@@ -112,8 +123,9 @@ class Sipp:
             text = text.replace(f"@{name}@", str(value))
         (folder / "scenario.xml").write_text(text)
         port, media_port = free_port(), free_ports(4)
+        target = () if scenario.startswith("callee") else (self._edge,)
         arguments = [
-            sipp_program() or "sipp", self._edge, "-sf", "scenario.xml", "-s", number,
+            sipp_program() or "sipp", *target, "-sf", "scenario.xml", "-s", number,
             "-i", "127.0.0.1", "-p", str(port), "-mi", "127.0.0.1", "-mp", str(media_port),
             "-t", {"udp": "u1", "tcp": "t1"}[transport],
             "-m", str(calls), "-r", str(rate), "-cp", str(free_port()), "-nostdin",
@@ -131,7 +143,7 @@ class Sipp:
                 stdout=output,
                 stderr=output,
             )
-        run = SippRun(process, folder, port=port, media_port=media_port)
+        run = SippRun(process, folder, port=port, calls=calls)
         self._runs.append(run)
         return run
 
