@@ -252,7 +252,7 @@ class JitterBuffer:
     def _conceal(self) -> bytes:
         """Where a frame is missing: the last one once more, softer, then silence."""
         self._idle += 1
-        if self._idle > 1 or self._last is ULAW_SILENCE:
+        if self._last is ULAW_SILENCE:
             return ULAW_SILENCE
         self.concealed += 1
         last, self._last = self._last, ULAW_SILENCE

@@ -147,6 +147,7 @@ def test_peer_that_holds_may_be_silent_and_is_watched_again_afterwards():
     async def check() -> None:
         with rtp_call(settings=RtpSettings(timeout_seconds=5.0)) as call:
             begin(call)
+            await converse(call, 5)
             call.session.configure(call.peer.parameters(direction=Direction.RECVONLY))
             await asyncio.sleep(30.0)
             assert call.observer.timeouts == 0

@@ -212,6 +212,23 @@ def test_single_packet_from_nowhere_does_not_disturb():
     assert heard(buffer, 6) == "--abcd"
 
 
+def test_packets_from_all_over_do_not_disturb():
+    buffer = JitterBuffer()
+    put(buffer, "abc")
+    for timestamp in (2_000_000_000, 1_000_000_000, 3_000_000_000):
+        buffer.put(timestamp, sound("x"))
+    assert heard(buffer, 5) == "--abc"
+
+
+def test_second_packet_from_nowhere_must_follow_the_first_one_at_once():
+    buffer = JitterBuffer()
+    put(buffer, "abc")
+    buffer.put(2_000_000_000, sound("x"))
+    put(buffer, "d", start=3)
+    buffer.put(2_000_000_160, sound("y"))
+    assert heard(buffer, 6) == "--abcd"
+
+
 def test_other_source_begins_with_a_wait_of_its_own():
     buffer = playing("abc")
     buffer.reset()

@@ -126,6 +126,12 @@ def test_key_is_sent_in_place_of_sound_which_waits():
     assert packets[10].payload == SPEECH
 
 
+def test_key_pressed_on_hold_is_not_sent():
+    sending = sender(direction=Direction.RECVONLY)
+    sending.press("5")
+    assert [sending.next_packet() for _ in range(20)] == [None] * 20
+
+
 def test_key_cannot_be_pressed_if_the_peer_takes_none():
     assert not sender(telephone_event=None).press("5")
 
