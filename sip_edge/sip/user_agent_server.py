@@ -198,7 +198,7 @@ class UserAgentServer:
     ) -> AnyServerTransaction:
         if request.method != "INVITE":
             return self._transactions.open(key, flow_back, origin=origin)
-        local_tag = request.to.tag or ""
+        local_tag = request.to.tag or self._core.ids.tag()
         return self._transactions.open_invite(
             key, flow_back, local_tag=local_tag, origin=origin, session=session
         )

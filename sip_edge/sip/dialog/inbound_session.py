@@ -53,10 +53,9 @@ class InboundSession:
         self._core = core
         self._request = request
         self._transaction = transaction
-        self._local_tag = transaction.local_tag
         self._state = InviteState.PROCEEDING
         # 12.1.1: the local sequence number is empty until we send a request; any start will do.
-        dialog = Dialog.for_uas(request, self._local_tag, 0, flow)
+        dialog = Dialog.for_uas(request, transaction.local_tag, 0, flow)
         self._usage = InviteUsage(session=number, dialog=dialog, core=core)
         self._usage.offers.has_peer_invite = True
         self._expires_at = _expiry(request, now)
@@ -125,9 +124,7 @@ class InboundSession:
             return []
         self._state = InviteState.ANSWERED
         self._usage.offers.has_peer_invite = False
-        return self._usage.offers.answer_invite(
-            self._transaction, self._request, sdp, now, to_tag=self._local_tag
-        )
+        return self._usage.offers.answer_invite(self._transaction, self._request, sdp, now)
 
     def reject(
         self,
@@ -225,7 +222,6 @@ class InboundSession:
                 self._request,
                 status,
                 now,
-                to_tag=self._local_tag,
                 reason=reason,
                 headers=headers,
             )

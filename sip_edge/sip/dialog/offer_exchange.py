@@ -102,14 +102,10 @@ class OfferExchange:
         request: Request,
         sdp: bytes,
         now: float,
-        *,
-        to_tag: str | None,
     ) -> list[Effect]:
         """Send the 2xx to an INVITE, the first one included, and see to it that it arrives."""
         headers = [*self._answer_headers(request), ("Content-Type", "application/sdp")]
-        sent = self._core.respond(
-            transaction, request, 200, now, to_tag=to_tag, headers=headers, body=sdp
-        )
+        sent = self._core.respond(transaction, request, 200, now, headers=headers, body=sdp)
         for effect in sent:
             self._unacknowledged[request.cseq.number] = UnacknowledgedAnswer(
                 sent=effect,
@@ -127,7 +123,7 @@ class OfferExchange:
         request, transaction = pending.request, pending.transaction
         self._refresh_target(request)
         if request.method == "INVITE":
-            return self.answer_invite(transaction, request, sdp, now, to_tag=None)
+            return self.answer_invite(transaction, request, sdp, now)
         return self._accept_update(request, transaction, now, sdp)
 
     def refuse(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sip_edge.sip.flow import Transport
 from sip_edge.sip.message import make_response
+from sip_edge.sip.transaction.invite_server import InviteServerTransaction
 from sip_edge.sip.uri import SipUri, host_port
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class UserCore:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
     ) -> list[Send]:
-        """Answer `request`. Without `to_tag`, one is made up if To has none (8.2.6.2)."""
+        """Answer `request`. A To without a tag gets `to_tag`, or the one of its transaction."""
         if status == 100:
             response = make_response(request, 100)
         else:
@@ -59,7 +60,7 @@ class UserCore:
                 request,
                 status,
                 reason=reason,
-                to_tag=to_tag if to_tag is not None else self._tag_for(request),
+                to_tag=to_tag or self._tag_for(request, transaction),
                 headers=[*headers, self.server],
                 body=body,
             )
@@ -108,8 +109,13 @@ class UserCore:
         settings = self.settings
         return settings.public_tls_port if transport is Transport.TLS else settings.public_port
 
-    def _tag_for(self, request: Request) -> str | None:
-        return None if request.to.tag is not None else self.ids.tag()
+    def _tag_for(self, request: Request, transaction: AnyServerTransaction) -> str | None:
+        """8.2.6.2: one tag in all responses to a request, 100 apart."""
+        if request.to.tag is not None:
+            return None
+        if isinstance(transaction, InviteServerTransaction):
+            return transaction.local_tag
+        return self.ids.tag()
 
 
 def _must_be_secure(request: Request) -> bool:

@@ -1,0 +1,312 @@
+"""Whatever comes in whatever order: one final response, one end, nothing left behind."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from support.messages import (
+    ANSWER,
+    CALLER_HOP,
+    EDGE,
+    OFFER,
+    TCP_FLOW,
+    UDP_FLOW,
+    Caller,
+    make_endpoint,
+    response_bytes,
+    run_timers,
+)
+from support.network import Party, SimulatedLink
+
+from sip_edge.sip.effects import (
+    Acknowledged,
+    AnswerReceived,
+    Effect,
+    InviteReceived,
+    Refused,
+    Send,
+    SendTo,
+    SessionEnded,
+)
+from sip_edge.sip.flow import Address, Flow, Transport
+from sip_edge.sip.message import Request, Response
+from sip_edge.sip.parser import parse_message
+
+COMMANDS = ("ring", "answer", "reject", "accept_offer", "reject_offer", "hang_up", "send_request")
+METHODS = ("INVITE", "UPDATE", "INFO", "OPTIONS", "NOTIFY", "BYE", "REFER", "FOO")
+UNREADABLE = (b"400 ", b"414 ", b"505 ", b"513 ")
+INDEX = st.integers(min_value=0, max_value=999)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Several peers, an application that commands at random, and a clock that jumps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.endpoint = make_endpoint(max_sessions=6, max_transactions=60)
+        self.now = 0.0
+        self.callers: list[Caller] = []
+        self.received: list[tuple[bytes, Flow]] = []
+        self.own_requests: list[tuple[Request, SendTo]] = []
+        self.sessions: list[int] = []
+        self.announced: set[int] = set()
+        self.ended: Counter[int] = Counter()
+        self.finals: defaultdict[tuple[str, str, str, str], set[int]] = defaultdict(set)
+
+    # What the network does.
+
+    @rule(
+        body=st.sampled_from([OFFER, b""]),
+        flow=st.sampled_from([UDP_FLOW, TCP_FLOW]),
+        header=st.sampled_from([None, ("Require", "foo"), ("Expires", "7")]),
+    )
+    def call(self, body: bytes, flow: Flow, header: tuple[str, str] | None) -> None:
+        number = len(self.callers) + 1
+        caller = Caller(flow=flow, call_id=f"call-{number}", to_tag="not-known-yet")
+        self.callers.append(caller)
+        headers = [] if header is None else [header]
+        data = caller.invite(branch=f"z9hG4bK-invite-{number}", body=body, headers=headers)
+        self.receive(data, flow)
+
+    @rule(index=INDEX, method=st.sampled_from(METHODS), body=st.sampled_from([OFFER, b""]))
+    def request_within_dialog(self, index: int, method: str, body: bytes) -> None:
+        if self.callers:
+            caller = self.callers[index % len(self.callers)]
+            self.receive(caller.request(method, body=body), caller.flow)
+
+    @rule(index=INDEX, body=st.sampled_from([ANSWER, b""]))
+    def acknowledge(self, index: int, body: bytes) -> None:
+        if self.callers:
+            caller = self.callers[index % len(self.callers)]
+            self.receive(caller.ack(body=body), caller.flow)
+
+    @rule(index=INDEX)
+    def acknowledge_error(self, index: int) -> None:
+        if self.callers:
+            number = index % len(self.callers)
+            branch = f"z9hG4bK-invite-{number + 1}"
+            caller = self.callers[number]
+            self.receive(caller.ack_error(branch=branch, cseq=caller.first_cseq), caller.flow)
+
+    @rule(index=INDEX)
+    def cancel(self, index: int) -> None:
+        if self.callers:
+            number = index % len(self.callers)
+            caller = self.callers[number]
+            self.receive(caller.cancel(branch=f"z9hG4bK-invite-{number + 1}"), caller.flow)
+
+    @rule(index=INDEX)
+    def repeat(self, index: int) -> None:
+        if self.received:
+            data, flow = self.received[index % len(self.received)]
+            self.observe(self.endpoint.receive_datagram(data, flow, self.now))
+
+    @rule(index=INDEX, position=INDEX, byte=st.integers(min_value=0, max_value=255))
+    def repeat_with_a_fault(self, index: int, position: int, byte: int) -> None:
+        if self.received:
+            data, flow = self.received[index % len(self.received)]
+            at = position % len(data)
+            data = data[:at] + bytes([byte]) + data[at + 1 :]
+            self.observe(self.endpoint.receive_datagram(data, flow, self.now))
+
+    @rule(data=st.binary(max_size=60))
+    def junk(self, data: bytes) -> None:
+        self.observe(self.endpoint.receive_datagram(data, UDP_FLOW, self.now))
+
+    @rule(
+        index=INDEX,
+        status=st.sampled_from([100, 180, 200, 200, 302, 408, 481, 486, 487, 503]),
+        to_tag=st.sampled_from(["callee", "other", None]),
+    )
+    def respond(self, index: int, status: int, to_tag: str | None) -> None:
+        if self.own_requests:
+            request, _ = self.own_requests[index % len(self.own_requests)]
+            if request.method != "ACK":
+                self.receive(response_bytes(request, status, to_tag=to_tag), UDP_FLOW)
+
+    @rule(index=INDEX)
+    def fail_to_send(self, index: int) -> None:
+        if self.own_requests:
+            _, send_to = self.own_requests[index % len(self.own_requests)]
+            self.observe(self.endpoint.send_failed(send_to.key, self.now))
+
+    # What the application does.
+
+    @rule(index=INDEX, command=st.sampled_from(COMMANDS))
+    def command(self, index: int, command: str) -> None:
+        if self.sessions:
+            self.do(command, self.sessions[index % len(self.sessions)])
+
+    @rule()
+    def place_call(self) -> None:
+        number, effects = self.endpoint.invite(
+            uri="sip:x@198.51.100.7",
+            from_="<sip:edge@203.0.113.10>",
+            to="<sip:x@198.51.100.7>",
+            hop=CALLER_HOP,
+            sdp=OFFER,
+            now=self.now,
+        )
+        self.sessions.append(number)
+        self.announced.add(number)
+        self.observe(effects)
+
+    # Time.
+
+    @rule(seconds=st.sampled_from([0.1, 0.5, 3.0, 31.0, 200.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.observe([effect for _, effect in run_timers(self.endpoint, self.now)])
+
+    @rule(seconds=st.sampled_from([0.5, 3.0, 33.0]))
+    def wake_late(self, seconds: float) -> None:
+        self.now += seconds
+        self.observe(self.endpoint.handle_timer(self.now))
+        next_timeout = self.endpoint.next_timeout()
+        assert next_timeout is None or next_timeout > self.now
+
+    # What must hold.
+
+    @invariant()
+    def bounds_are_kept(self) -> None:
+        own = len(self.own_requests)
+        assert self.endpoint.transactions <= 60 + 15 + own
+        assert self.endpoint.sessions <= 6 + own
+
+    def teardown(self) -> None:
+        for session in self.sessions:
+            self.do("hang_up", session)
+        self.observe([effect for _, effect in run_timers(self.endpoint, self.now + 1000.0)])
+        left = (self.endpoint.sessions, self.endpoint.transactions, self.endpoint.next_timeout())
+        assert left == (0, 0, None)
+
+    # How it is seen to.
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        self.received.append((data, flow))
+        self.observe(self.endpoint.receive_datagram(data, flow, self.now))
+
+    def do(self, command: str, session: int) -> None:
+        endpoint, now = self.endpoint, self.now
+        match command:
+            case "ring":
+                effects = endpoint.ring(session, now)
+            case "answer":
+                effects = endpoint.answer(session, ANSWER, now)
+            case "reject":
+                effects = endpoint.reject(session, 486, now)
+                if effects:
+                    self.announced.discard(session)  # It was refused: no end is told.
+            case "accept_offer":
+                effects = endpoint.accept_offer(session, ANSWER, now)
+            case "reject_offer":
+                effects = endpoint.reject_offer(session, 488, now)
+            case "send_request":
+                effects = endpoint.send_request(session, "INFO", now)
+            case _:
+                effects = endpoint.hang_up(session, now)
+        self.observe(effects)
+
+    def observe(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send():
+                    self.observe_response(effect)
+                case SendTo():
+                    message = parse_message(effect.data)
+                    assert isinstance(message, Request)
+                    self.own_requests.append((message, effect))
+                case InviteReceived(session=session):
+                    assert session not in self.sessions
+                    self.sessions.append(session)
+                    self.announced.add(session)
+                case SessionEnded(session=session) | Refused(session=session):
+                    assert session in self.announced
+                    self.ended[session] += 1
+                    assert self.ended[session] == 1
+                case Acknowledged(session=session) | AnswerReceived(session=session):
+                    assert self.ended[session] == 0
+                case _:
+                    pass
+
+    def observe_response(self, send: Send) -> None:
+        if send.data[8:12] in UNREADABLE:
+            return  # Without a transaction; what could not be read is echoed as it was.
+        message = parse_message(send.data)
+        assert isinstance(message, Response)
+        self.learn_tag(message)
+        if message.cseq.method == "INVITE" and message.status >= 200:
+            key = (
+                message.call_id,
+                message.top_via.branch or "",
+                str(message.cseq),
+                message.to.tag or "",
+            )
+            self.finals[key].add(message.status)
+            assert len(self.finals[key]) == 1, self.finals[key]
+
+    def learn_tag(self, message: Response) -> None:
+        """A peer knows its dialog from the first response with a tag."""
+        for caller in self.callers:
+            if caller.call_id == message.call_id and caller.to_tag == "not-known-yet":
+                caller.to_tag = message.to.tag or caller.to_tag
+
+
+AnyOrder.TestCase.settings = settings(
+    max_examples=120,
+    stateful_step_count=40,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+test_any_order_of_events_ends_in_peace = AnyOrder.TestCase
+
+
+FATES = st.lists(
+    st.lists(st.sampled_from([0.001, 0.02, 0.3, 0.7]), max_size=3), max_size=24
+).filter(lambda fates: sum(not fate for fate in fates) <= 5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(fates=FATES)
+def test_call_over_a_bad_link_is_set_up_once_and_torn_down(fates: list[list[float]]) -> None:
+    """At most five datagrams are lost, any are repeated, delayed or overtaken."""
+    callee = Party(make_endpoint(), UDP_FLOW)
+    caller = Party(
+        make_endpoint(public_host="198.51.100.7"),
+        Flow(Transport.UDP, Address("198.51.100.7", 5060), EDGE, 0),
+    )
+    link = SimulatedLink(
+        caller, callee, lambda number: fates[number] if number < len(fates) else [0.02]
+    )
+
+    def answer_calls(effect: Effect, now: float) -> list[Effect]:
+        if isinstance(effect, InviteReceived):
+            number = effect.session
+            link.at(now + 1.0, callee, lambda at: callee.endpoint.ring(number, at))
+            link.at(now + 2.0, callee, lambda at: callee.endpoint.answer(number, ANSWER, at))
+        return []
+
+    callee.react = answer_calls
+    session, effects = caller.endpoint.invite(
+        uri="sip:+12025550199@203.0.113.10",
+        from_="<sip:+12025550123@198.51.100.7>",
+        to="<sip:+12025550199@203.0.113.10>",
+        hop=CALLER_HOP,
+        sdp=OFFER,
+        now=0.0,
+    )
+    link.perform(caller, effects)
+    link.at(60.0, caller, lambda at: caller.endpoint.hang_up(session, at))
+    link.run(until=1000.0)
+
+    assert len(callee.seen(InviteReceived)) == 1
+    assert len(caller.seen(AnswerReceived)) == 1
+    assert len(callee.seen(Acknowledged)) == 1
+    assert len(callee.seen(SessionEnded)) == len(caller.seen(SessionEnded)) == 1
+    for party in (caller, callee):
+        assert (party.endpoint.sessions, party.endpoint.transactions) == (0, 0)
+        assert party.endpoint.next_timeout() is None
