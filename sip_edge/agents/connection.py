@@ -190,8 +190,7 @@ class WorkerConnection(WSListener):
         """A frame has arrived; its payload is only valid during this call."""
         kind = frame.msg_type
         if kind is _TEXT and frame.fin and self._fragments is None and not self._skips_fragments:
-            if not self._is_closing:
-                self._session.receive(frame.get_payload_as_memoryview())
+            self._session.receive(frame.get_payload_as_memoryview())
         elif kind is _PONG:
             self._keepalive.pong_received()
         elif kind is _PING:

@@ -114,8 +114,12 @@ class WorkerSession:
         audio.listen(self)
         self._speech.start(audio, self._time())
         patience = self._first_audio_timeout_seconds
-        if patience is not None and self._end is None and not self.counters.media_in:
+        if patience is not None and self._is_in_progress and not self.counters.media_in:
             self._first_audio_timer = self._scheduler.call_later(patience, self._no_first_audio)
+
+    @property
+    def _is_in_progress(self) -> bool:
+        return self._end is None and not self._has_hung_up
 
     async def wait_ended(self) -> AgentEnd:
         """Return when the worker has ended its part."""
@@ -128,7 +132,7 @@ class WorkerSession:
 
         What the worker does afterwards is no failure: its end will be `HANG_UP`.
         """
-        if self._has_hung_up or self._end is not None:
+        if not self._is_in_progress:
             return
         self._has_hung_up = True
         self._speech.forget()
@@ -175,7 +179,7 @@ class WorkerSession:
 
     def receive(self, text: bytes | memoryview) -> None:
         """The worker has said something; `text` is only valid during this call."""
-        if self._end is not None or self._has_hung_up:
+        if not self._is_in_progress:
             return
         try:
             message = decode(text)
@@ -280,7 +284,7 @@ class WorkerSession:
     def _fail(self, end: AgentEnd, detail: str) -> None:
         """End the session from our side because of what the worker did or left undone."""
         link, send = self._link, self._send
-        if self._end is not None or link is None:
+        if link is None or not self._is_in_progress:
             return
         self._finish(end, detail)
         match end:

@@ -353,6 +353,16 @@ def test_however_a_worker_leaves_after_we_hung_up_it_has_not_failed(code: int | 
     assert world.session.end is AgentEnd.HANG_UP
 
 
+def test_joining_after_hanging_up_waits_for_no_sound() -> None:
+    world = connected(first_audio_timeout_seconds=3.0)
+    world.session.hang_up()
+
+    world.session.join(world.audio)
+    world.time.advance(10.0)
+
+    assert world.session.end is None
+
+
 def test_hanging_up_before_the_connection_is_there_is_quiet() -> None:
     world = World()
 
