@@ -45,13 +45,16 @@ RETRY_SECONDS: Final = 0.5
 """Children of a server that was killed may live a moment longer and hold its memory."""
 
 _RETRY_WORDS: Final = ("still in use", "lock file")
-_ENDINGS: Final = (
+
+ENDINGS: Final = (
     # Fast: clients are disconnected, everything is written. (SIGTERM would wait for clients.)
     (signal.SIGINT, 10.0),
     # Immediate: as after a crash; the next start recovers.
     (signal.SIGQUIT, 5.0),
     (signal.SIGKILL, 5.0),
 )
+"""How a server is told to end, and how long it is given before it is told in the next way."""
+
 _STANDARD_SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -126,7 +129,7 @@ class PostgresCluster:
         if process is None:
             return
         try:
-            for number, seconds in _ENDINGS:
+            for number, seconds in ENDINGS:
                 process.send_signal(number)
                 if await _within(seconds, lambda: process.poll() is not None):
                     break
@@ -139,7 +142,8 @@ class PostgresCluster:
     def _launch(self, bin_dir: Path) -> subprocess.Popen[bytes]:
         settings = {
             **_STANDARD_SETTINGS,
-            "unix_socket_directories": str(self._sockets),
+            # A list, in which a path with blanks must be quoted.
+            "unix_socket_directories": '"' + str(self._sockets).replace('"', '""') + '"',
             "port": str(PORT),
             **self._server_settings,
         }
@@ -179,8 +183,7 @@ class PostgresCluster:
         try:
             await _until(lambda: process.poll() is not None)
         finally:
-            if process.poll() is None:
-                process.kill()
+            _kill_group(process)
         if process.returncode != 0:
             raise EmbeddedPostgresError(
                 f"initdb failed: {self._last_words(offset)} (see {self._log})"
@@ -189,7 +192,7 @@ class PostgresCluster:
 
     async def _end_orphan(self) -> None:
         """End a server whose owner was killed; then remove what a killed server leaves behind."""
-        for number, seconds in _ENDINGS:
+        for number, seconds in ENDINGS:
             pid = running_server(self._cluster)
             if pid is None:
                 return forget_server(self._cluster)
@@ -252,7 +255,9 @@ class PostgresCluster:
 def _socket_folder(data_dir: Path, launcher: Launcher) -> Path:
     folder = data_dir / "run"
     length = len(os.fsencode(folder / f".s.PGSQL.{PORT}"))
-    if length <= MAX_SOCKET_PATH_BYTES and not launcher.is_foreign:
+    # asyncpg takes a host with a comma for several hosts.
+    is_usable = length <= MAX_SOCKET_PATH_BYTES and "," not in str(folder)
+    if is_usable and not launcher.is_foreign:
         return folder
     # The same for all who use this data_dir, whatever their TMPDIR says.
     name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
@@ -274,6 +279,13 @@ async def _within(seconds: float, condition: Callable[[], bool]) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that has not ended, and its children; it leads a group of its own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _send(pid: int, number: signal.Signals) -> None:

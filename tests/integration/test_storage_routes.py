@@ -215,8 +215,8 @@ async def test_killed_connection_is_replaced_and_nothing_is_missed(database_dsn:
         assert TableState.STALE in [state for state, _ in edge.log.states]
 
 
-async def test_server_that_hangs_makes_the_table_stale_until_it_goes_on(tmp_path: Path) -> None:
-    async with EmbeddedPostgres(tmp_path / "data", server_settings=SETTINGS) as server:
+async def test_server_that_hangs_makes_the_table_stale_until_it_goes_on(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir, server_settings=SETTINGS) as server:
         await migrate_database(server.dsn)
         async with edge_with_a_number(server.dsn) as edge:
             pids = [
@@ -241,8 +241,8 @@ async def test_server_that_hangs_makes_the_table_stale_until_it_goes_on(tmp_path
             await edge.becomes(TableState.LIVE)
 
 
-async def test_server_that_is_away_leaves_known_numbers_answered(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "data", server_settings=SETTINGS)
+async def test_server_that_is_away_leaves_known_numbers_answered(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir, server_settings=SETTINGS)
     await server.start()
     await migrate_database(server.dsn)
     async with edge_with_a_number(server.dsn) as edge:

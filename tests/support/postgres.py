@@ -75,3 +75,11 @@ def running_server(folder: Path, bin_dir: Path | None = None) -> Iterator[Postgr
         yield PostgresServer(server.dsn)
     finally:
         asyncio.run(server.stop())
+
+
+def make_cluster(folder: Path) -> Path:
+    """A cluster without any row, that is not in use."""
+    server = EmbeddedPostgres(folder, server_settings=SETTINGS)
+    asyncio.run(server.start())
+    asyncio.run(server.stop())
+    return folder / "cluster"
