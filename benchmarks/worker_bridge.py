@@ -146,7 +146,12 @@ async def our_calls(port: int, calls: int) -> tuple[list[Callable[[bytes], None]
         account_sid="AC" + "0" * 32,
     )
     offer = AgentOffer(
-        facts=facts, role=Role.PRIMARY, attempt=1, failover_reason=None, accept_timeout_seconds=10.0
+        facts=facts,
+        role=Role.PRIMARY,
+        attempt=1,
+        failover_reason=None,
+        accept_timeout_seconds=10.0,
+        lost=None,
     )
     ears = []
     for _ in range(calls):

@@ -68,7 +68,8 @@ def decode(text: bytes | memoryview) -> WorkerMessage:
 def custom_parameters(agent_id: str, offer: AgentOffer) -> dict[str, str]:
     """`start.customParameters`: what a bot may want to know of its call, all of it strings.
 
-    `failover_reason` is there even if empty, so that a bot may index or test it as it likes. An
+    `failover_reason` is there even if empty, so that a bot may index or test it as it likes. One
+    that takes over in mid-call learns whom it replaces and which keys were pressed. An
     anonymous caller is told as the carrier wrote it.
     """
     facts = offer.facts
@@ -81,6 +82,10 @@ def custom_parameters(agent_id: str, offer: AgentOffer) -> dict[str, str]:
         "attempt": str(offer.attempt),
         "failover_reason": offer.failover_reason or "",
     }
+    if offer.lost is not None:
+        parameters["lost_agent_id"] = offer.lost.agent_id
+        parameters["lost_after_seconds"] = f"{offer.lost.seconds:.1f}"
+        parameters["digits"] = offer.lost.digits
     return {_encodable(name): _encodable(value) for name, value in parameters.items()}
 
 

@@ -33,6 +33,10 @@ _GOING_AWAY: Final = frozenset({1001, 1012})
 """Going away, and service restart (registered with IANA)."""
 
 
+MAX_DIGITS: Final = 64
+"""Keys remembered for an agent that takes over: an account number and a menu fit."""
+
+
 class WorkerLink(Protocol):
     """What a session may ask of its connection. Nothing waits, nothing raises."""
 
@@ -98,6 +102,7 @@ class WorkerSession:
         self._malformed = 0
         self._stalled_timer: Timer | None = None
         self._first_audio_timer: Timer | None = None
+        self._digits = ""
         self._has_hung_up = False
         self._end: AgentEnd | None = None
         self._ended = asyncio.Event()
@@ -108,6 +113,11 @@ class WorkerSession:
     def end(self) -> AgentEnd | None:
         """How the worker ended, None while it has not."""
         return self._end
+
+    @property
+    def digits(self) -> str:
+        """The keys that the worker was told of, in order."""
+        return self._digits
 
     def join(self, audio: AudioStream) -> None:
         """Connect the worker with the caller's sound; what it said before is played first."""
@@ -156,6 +166,7 @@ class WorkerSession:
 
     def on_digit(self, digit: str) -> None:
         """Tell the worker of a key."""
+        self._digits = (self._digits + digit)[-MAX_DIGITS:]
         self._tell(self.writer.dtmf, digit)
 
     def on_mark(self, name: str) -> None:

@@ -123,7 +123,7 @@ class MediaSettings(_Section):
     port_min: Port = 20_000
     port_max: Port = 29_999
     quarantine_seconds: Seconds = 10.0
-    rtp_timeout_seconds: Seconds = 30.0
+    rtp_timeout_seconds: Seconds = 60.0
     max_queued_seconds: Seconds = 300.0
     symmetric: bool = True
 

@@ -13,7 +13,7 @@ from sip_edge.media.tones import hold_tone
 from sip_edge.routing.dispatch import first_to_answer
 from sip_edge.routing.outcome import AgentEnd
 from sip_edge.routing.plan import AbnormalEnd, Role
-from sip_edge.routing.ports import Move
+from sip_edge.routing.ports import LostAgent, Move
 
 if TYPE_CHECKING:
     from sip_edge.media.audio import AudioStream
@@ -48,12 +48,14 @@ async def talk(
     while current is not None:
         target = current.target
         report.agent_id, report.role = target.agent.agent_id, target.role
+        joined_at = clock()
         end = await _converse(current, audio)
         report.agent_end = end
         if _is_hang_up(end, target):
             await audio.drained()
             return True
         lost_at = clock()
+        lost = LostAgent(target.agent.agent_id, lost_at - joined_at, current.session.digits)
         _play_hold_tone(audio, rules.deadline_seconds)
         current = None
         if moves < MAX_MOVES:
@@ -64,6 +66,7 @@ async def talk(
                 gateway,
                 attempts=report.attempts,
                 failover_reason=end.value,
+                lost=lost,
                 accept_timeout_seconds=rules.accept_timeout_seconds,
                 deadline=lost_at + rules.deadline_seconds,
                 clock=clock,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sip_edge.routing.plan import AgentTarget
-    from sip_edge.routing.ports import AgentGateway, AgentSession, Clock, InboundCall
+    from sip_edge.routing.ports import AgentGateway, AgentSession, Clock, InboundCall, LostAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ async def first_to_answer(
     *,
     attempts: list[Attempt],
     failover_reason: str | None,
+    lost: LostAgent | None,
     accept_timeout_seconds: float,
     deadline: float,
     clock: Clock,
@@ -52,8 +53,9 @@ async def first_to_answer(
 
     Each attempt is appended to `attempts` as it ends, so that a caller who leaves in between loses
     none of them. `failover_reason` tells the first target why an agent before it did not take the
-    call. An agent's own `accept_timeout_seconds` wins over the general one; no attempt runs past
-    `deadline` (seconds of `clock`).
+    call, `lost` tells each of an agent that was lost in mid-call. An agent's own
+    `accept_timeout_seconds` wins over the general one; no attempt runs past `deadline` (seconds of
+    `clock`).
     """
     for target in targets:
         started_at = clock()
@@ -67,6 +69,7 @@ async def first_to_answer(
             attempt=len(attempts) + 1,
             failover_reason=failover_reason,
             accept_timeout_seconds=min(wanted, deadline - started_at),
+            lost=lost,
         )
         try:
             session = await gateway.offer(target.agent, offer, call.timeline)

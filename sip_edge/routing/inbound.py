@@ -119,6 +119,7 @@ class InboundCallHandler:
                 self._agents,
                 attempts=report.attempts,
                 failover_reason=_why_the_primary_is_skipped(plan),
+                lost=None,
                 accept_timeout_seconds=self._rules.accept_timeout_seconds,
                 deadline=invite_at + self._rules.deadline_seconds,
                 clock=self._clock,

@@ -115,14 +115,30 @@ class AgentUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class LostAgent:
+    """The agent whose place another one takes in mid-call, and what it had been told.
+
+    `seconds` is how long it had the caller; `digits` are the keys that were pressed meanwhile.
+    """
+
+    agent_id: str
+    seconds: float
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentOffer:
-    """A call offered to an agent. `attempt` counts from 1; times in seconds."""
+    """A call offered to an agent. `attempt` counts from 1; times in seconds.
+
+    `lost` is None unless the caller was talking with an agent that was lost.
+    """
 
     facts: CallFacts
     role: Role
     attempt: int
     failover_reason: str | None
     accept_timeout_seconds: float
+    lost: LostAgent | None
 
 
 class AgentSession(Protocol):
@@ -131,6 +147,11 @@ class AgentSession(Protocol):
     @property
     def end(self) -> AgentEnd | None:
         """How the worker ended, None while it has not."""
+        ...
+
+    @property
+    def digits(self) -> str:
+        """The keys that the worker was told of, in order; the last ones if there were many."""
         ...
 
     def join(self, audio: AudioStream) -> None:

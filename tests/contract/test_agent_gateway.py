@@ -240,7 +240,7 @@ def test_a_cancelled_offer_leaves_no_connection(run: Run) -> None:
 
 def test_the_worker_is_told_of_sound_and_keys_in_order(run: Run) -> None:
     async def scenario(world: World) -> None:
-        _, worker, audio = await joined(world)
+        session, worker, audio = await joined(world)
         assert audio.listener is not None
 
         audio.listener.on_audio(FRAME)
@@ -249,6 +249,7 @@ def test_the_worker_is_told_of_sound_and_keys_in_order(run: Run) -> None:
 
         told = [await world.told(worker) for _ in range(3)]
         assert told == [FRAME, "digit 7", b"\x66" * 160]
+        assert session.digits == "7"
 
     run(scenario)
 

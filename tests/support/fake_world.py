@@ -175,6 +175,7 @@ class FakeSession:
         self._seconds = seconds
         self.is_joined = False
         self.hang_ups = 0
+        self.digits = "42"
 
     def join(self, audio: object) -> None:
         self.is_joined = True

@@ -89,6 +89,7 @@ class InMemorySession:
 
     def __init__(self) -> None:
         self.told: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self.digits = ""
         self._audio: AudioStream | None = None
         self._early: list[bytes | str] = []
         self._end: AgentEnd | None = None
@@ -127,6 +128,7 @@ class InMemorySession:
         self._tell(frame)
 
     def on_digit(self, digit: str) -> None:
+        self.digits += digit
         self._tell(f"digit {digit}")
 
     def on_mark(self, name: str) -> None:

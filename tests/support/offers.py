@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sip_edge.media.audio import AudioListener
 from sip_edge.routing.plan import AgentRecord, AgentStatus, Role, WorkerOptions
-from sip_edge.routing.ports import AgentOffer, CallFacts
+from sip_edge.routing.ports import AgentOffer, CallFacts, LostAgent
 from sip_edge.routing.timeline import CallTimeline
 
 AGENT_ID = "11111111-1111-4111-8111-111111111111"
@@ -45,6 +45,7 @@ def agent_offer(
     attempt: int = 1,
     failover_reason: str | None = None,
     accept_timeout_seconds: float = 5.0,
+    lost: LostAgent | None = None,
 ) -> AgentOffer:
     return AgentOffer(
         facts=facts or call_facts(),
@@ -52,6 +53,7 @@ def agent_offer(
         attempt=attempt,
         failover_reason=failover_reason,
         accept_timeout_seconds=accept_timeout_seconds,
+        lost=lost,
     )
 
 

@@ -18,6 +18,7 @@ from sip_edge.agents.messages import (
     custom_parameters,
     decode,
 )
+from sip_edge.routing.ports import LostAgent
 
 
 def writer() -> MessageWriter:
@@ -126,6 +127,16 @@ def test_parameters_say_who_calls_whom_and_which_attempt_this_is() -> None:
         "attempt": "2",
         "failover_reason": "http_status",
     }
+
+
+def test_worker_that_takes_over_in_mid_call_is_told_whom_it_replaces() -> None:
+    lost = LostAgent("22222222-2222-4222-8222-222222222222", 61.25, "4711#")
+
+    parameters = custom_parameters(AGENT_ID, offer(lost=lost))
+
+    assert parameters["lost_agent_id"] == "22222222-2222-4222-8222-222222222222"
+    assert parameters["lost_after_seconds"] == "61.2"
+    assert parameters["digits"] == "4711#"
 
 
 def test_parameters_are_strings_even_for_an_anonymous_caller_and_a_first_attempt() -> None:

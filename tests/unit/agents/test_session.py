@@ -142,6 +142,7 @@ def test_keys_are_told_one_by_one() -> None:
     world.session.on_digit("#")
 
     assert [message["dtmf"]["digit"] for message in world.link.messages] == ["1", "#"]
+    assert world.session.digits == "1#"
 
 
 # The worker is heard

@@ -18,7 +18,7 @@ from support.virtual_time import run
 
 from sip_edge.routing.outcome import AgentEnd, EndedBy, Outcome
 from sip_edge.routing.plan import AbnormalEnd, Role
-from sip_edge.routing.ports import CallReport
+from sip_edge.routing.ports import CallReport, LostAgent
 
 
 def _lost(end: AgentEnd = AgentEnd.NO_CLOSE_FRAME, *, seconds: float = 2.0) -> FakeSession:
@@ -63,6 +63,16 @@ def test_caller_is_moved_to_the_same_agent_first_however_it_was_lost(end: AgentE
     assert [o.failover_reason for o in world.offers] == [None, end.value]
     assert (report.outcome, report.ended_by) == (Outcome.AGENT, EndedBy.AGENT)
     assert call.log == ["200 at 0.000", "BYE at 7.000"]
+
+
+def test_agent_that_takes_over_learns_whom_it_replaces_and_which_keys_were_pressed() -> None:
+    _, _, world = _serve([_lost(seconds=2.5)], [_hangs_up()])
+
+    assert [o.lost for o in world.offers] == [
+        None,
+        LostAgent(PRIMARY, 2.5, "42"),
+        LostAgent(PRIMARY, 2.5, "42"),
+    ]
 
 
 def test_lost_agents_words_give_way_to_the_hold_tone_at_once_and_it_to_the_next_agent() -> None:
