@@ -139,7 +139,7 @@ class UserAgentServer:
             ]
         rejection = self._inspect(request)
         if rejection is None and request.method == "INVITE":
-            return self._receive_invite(request, key, flow, flow_back, now)
+            return self._receive_invite(request, key, origin, flow, flow_back, now)
         transaction = self._open(request, key, flow_back, session=0, origin=origin)
         if rejection is not None:
             return [*self._core.reject(transaction, request, rejection, now)]
@@ -161,11 +161,17 @@ class UserAgentServer:
         return rejection
 
     def _receive_invite(
-        self, request: Request, key: ServerKey, flow: Flow, flow_back: Flow, now: float
+        self,
+        request: Request,
+        key: ServerKey,
+        origin: OriginKey,
+        flow: Flow,
+        flow_back: Flow,
+        now: float,
     ) -> list[Effect]:
         is_full = len(self._sessions) >= self._core.settings.max_sessions
         if self.unavailable or is_full:
-            transaction = self._open(request, key, flow_back, session=0, origin=origin_key(request))
+            transaction = self._open(request, key, flow_back, session=0, origin=origin)
             refusal = self._core.respond(transaction, request, 503, now)
             return [Noted(Event.SESSION_LIMIT), *refusal] if is_full else [*refusal]
         number = self._sessions.next_number()
@@ -173,7 +179,7 @@ class UserAgentServer:
             key,
             flow_back,
             local_tag=self._core.ids.tag(),
-            origin=origin_key(request),
+            origin=origin,
             session=number,
         )
         session = InboundSession(

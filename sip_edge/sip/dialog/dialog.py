@@ -10,6 +10,7 @@ from sip_edge.sip.flow import NextHop, Transport
 from sip_edge.sip.message import make_request
 from sip_edge.sip.transaction.hop_by_hop import MAX_FORWARDS
 from sip_edge.sip.transaction.key import DEFAULT_PORT
+from sip_edge.sip.uri import SipUri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,10 @@ def dialog_id_of(request: Request) -> DialogId:
 
 
 class Dialog:
-    """The state of one dialog. `flow` is the one that the peer's last message came on."""
+    """The state of one dialog. `flow` is the one that the peer's last message came on.
+
+    `is_secure` says whether our Contact has to be a SIPS URI.
+    """
 
     __slots__ = (
         "_local",
@@ -46,6 +50,7 @@ class Dialog:
         "_route_set",
         "flow",
         "id",
+        "is_secure",
         "local_cseq",
         "remote_cseq",
         "remote_target",
@@ -62,8 +67,10 @@ class Dialog:
         local_cseq: int,
         remote_cseq: int | None,
         flow: Flow,
+        is_secure: bool,
     ) -> None:
         self.id = dialog_id
+        self.is_secure = is_secure
         self.remote_target = remote_target
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
@@ -76,16 +83,19 @@ class Dialog:
     def for_uas(cls, request: Request, local_tag: str, local_cseq: int, flow: Flow) -> Dialog:
         """The dialog that our response to an INVITE makes (12.1.1)."""
         contact = request.contact
+        # An RFC 2543 caller may leave out its Contact: From is all that is known of it then.
+        target = contact.uri if contact is not None else request.from_.uri
+        route_set = tuple(request.record_routes)
         return cls(
             dialog_id=(request.call_id, local_tag, request.from_.tag or ""),
             local=f"{request.headers.get('To')};tag={local_tag}",
             remote=request.headers.get("From") or "",
-            route_set=tuple(request.record_routes),
-            # An RFC 2543 caller may leave out its Contact: From is all that is known of it then.
-            remote_target=contact.uri if contact is not None else request.from_.uri,
+            route_set=route_set,
+            remote_target=target,
             local_cseq=local_cseq,
             remote_cseq=request.cseq.number,
             flow=flow,
+            is_secure=_must_be_secure(request.uri, route_set, target),
         )
 
     @classmethod
@@ -101,6 +111,7 @@ class Dialog:
             local_cseq=request.cseq.number,
             remote_cseq=None,
             flow=flow,
+            is_secure=_is_sips(request.uri),
         )
 
     def compose(
@@ -137,6 +148,19 @@ class Dialog:
         ]
         request = make_request(method, routing.request_uri, lines, body)
         return Composed(request, hop, flow if _may_carry(flow, hop, has_flow_only) else None)
+
+
+def _must_be_secure(uri: str, route_set: tuple[str, ...], target: Uri) -> bool:
+    """12.1.1: if the Request-URI, the top Record-Route, or without one the Contact, is SIPS."""
+    if _is_sips(uri):
+        return True
+    if route_set:
+        return _is_sips(route_set[0].partition("<")[2])
+    return isinstance(target, SipUri) and target.scheme == "sips"
+
+
+def _is_sips(uri: str) -> bool:
+    return uri[:5].lower() == "sips:"
 
 
 def _may_carry(flow: Flow, hop: NextHop, has_flow_only: bool) -> bool:

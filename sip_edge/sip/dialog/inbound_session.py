@@ -115,7 +115,7 @@ class InboundSession:
         """Send 180; it makes the early dialog (12.1)."""
         if self._state is not InviteState.PROCEEDING:
             return []
-        contact = self._core.contact_for(self._request, self._usage.dialog.flow.transport)
+        contact = self._usage.offers.contact
         return self._respond(180, now, headers=[("Contact", contact), *headers])
 
     def answer(self, sdp: bytes, now: float) -> list[Effect]:

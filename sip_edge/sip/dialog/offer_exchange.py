@@ -57,6 +57,12 @@ class OfferExchange:
         """True while a 2xx of ours has no ACK."""
         return bool(self._unacknowledged)
 
+    @property
+    def contact(self) -> str:
+        """Our Contact in what we send within the dialog."""
+        dialog = self._dialog
+        return self._core.contact(dialog.flow.transport, is_secure=dialog.is_secure)
+
     def receive_invite(
         self, request: Request, transaction: AnyServerTransaction, now: float
     ) -> list[Effect]:
@@ -104,7 +110,7 @@ class OfferExchange:
         now: float,
     ) -> list[Effect]:
         """Send the 2xx to an INVITE, the first one included, and see to it that it arrives."""
-        headers = [*self._answer_headers(request), ("Content-Type", "application/sdp")]
+        headers = [*self._answer_headers(), ("Content-Type", "application/sdp")]
         sent = self._core.respond(transaction, request, 200, now, headers=headers, body=sdp)
         for effect in sent:
             self._unacknowledged[request.cseq.number] = UnacknowledgedAnswer(
@@ -167,14 +173,13 @@ class OfferExchange:
     def _accept_update(
         self, request: Request, transaction: AnyServerTransaction, now: float, sdp: bytes
     ) -> list[Effect]:
-        headers = self._answer_headers(request)
+        headers = self._answer_headers()
         if sdp:
             headers.append(("Content-Type", "application/sdp"))
         return [*self._core.respond(transaction, request, 200, now, headers=headers, body=sdp)]
 
-    def _answer_headers(self, request: Request) -> list[tuple[str, str]]:
-        contact = self._core.contact_for(request, self._dialog.flow.transport)
-        return [("Contact", contact), *self._core.capabilities]
+    def _answer_headers(self) -> list[tuple[str, str]]:
+        return [("Contact", self.contact), *self._core.capabilities]
 
     def _retry_later(
         self, request: Request, transaction: AnyServerTransaction, now: float

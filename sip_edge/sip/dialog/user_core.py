@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sip_edge.sip.flow import Transport
 from sip_edge.sip.message import make_response
 from sip_edge.sip.transaction.invite_server import InviteServerTransaction
-from sip_edge.sip.uri import SipUri, host_port
+from sip_edge.sip.uri import host_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,10 +92,6 @@ class UserCore:
             self._contacts[transport, is_secure] = value
         return value
 
-    def contact_for(self, request: Request, transport: Transport) -> str:
-        """Our Contact in an answer to `request`."""
-        return self.contact(transport, is_secure=_must_be_secure(request))
-
     def _make_contact(self, transport: Transport, is_secure: bool) -> str:
         port = self._port(Transport.TLS if is_secure else transport)
         host = host_port(self.settings.public_host, port)
@@ -116,15 +112,3 @@ class UserCore:
         if isinstance(transaction, InviteServerTransaction):
             return transaction.local_tag
         return self.ids.tag()
-
-
-def _must_be_secure(request: Request) -> bool:
-    """12.1.1: our Contact MUST be a SIPS URI if the Request-URI, the top Record-Route, or without
-    one the Contact, is."""
-    if request.uri[:5].lower() == "sips:":
-        return True
-    record_routes = request.record_routes
-    if record_routes:
-        return "<sips:" in record_routes[0][:64].lower()
-    contact = request.contact
-    return contact is not None and isinstance(contact.uri, SipUri) and contact.uri.scheme == "sips"

@@ -140,6 +140,27 @@ def test_target_that_cannot_be_sent_to_leads_back_to_where_the_peer_speaks_from(
     assert composed.hop == NextHop("198.51.100.7", 5060, Transport.UDP)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"uri": "sips:+12025550199@203.0.113.10"},
+        {"contact": "<sips:caller@198.51.100.7>"},
+        {"headers": [("Record-Route", "<sips:192.0.2.1;lr>")]},
+    ],
+)
+def test_dialog_is_secure_if_request_uri_route_or_contact_is(values: dict[str, object]) -> None:
+    assert callee_dialog(TLS_FLOW, **values).is_secure
+
+
+def test_record_route_decides_over_the_contact_whether_a_dialog_is_secure() -> None:
+    dialog = callee_dialog(
+        TLS_FLOW,
+        contact="<sips:caller@198.51.100.7>",
+        headers=[("Record-Route", "<sip:192.0.2.1;lr>")],
+    )
+    assert not dialog.is_secure
+
+
 def test_own_headers_and_body_are_added() -> None:
     composed = callee_dialog().compose(
         "INFO", make_core(), headers=[("Reason", "Q.850;cause=16")], body=b"Signal=1"

@@ -64,28 +64,9 @@ def test_via_over_tls_names_the_tls_port() -> None:
     assert make_core().via(Transport.TLS) == expected
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"uri": "sips:+12025550199@203.0.113.10"},
-        {"contact": "<sips:caller@198.51.100.7>"},
-        {"headers": [("Record-Route", "<sips:192.0.2.1;lr>")]},
-    ],
-)
-def test_secure_request_gets_a_secure_contact(values: dict[str, object]) -> None:
-    request = make_request_of("INVITE", **values)
+def test_secure_contact_is_a_sips_uri_at_the_tls_port() -> None:
     expected = "<sips:w3@203.0.113.10:5061;transport=tcp>"
-    assert make_core().contact_for(request, Transport.TLS) == expected
-
-
-def test_record_route_decides_over_the_contact_whether_ours_is_secure() -> None:
-    request = make_request_of(
-        "INVITE",
-        contact="<sips:caller@198.51.100.7>",
-        headers=[("Record-Route", "<sip:192.0.2.1;lr>")],
-    )
-    expected = "<sip:w3@203.0.113.10:5061;transport=tls>"
-    assert make_core().contact_for(request, Transport.TLS) == expected
+    assert make_core().contact(Transport.TLS, is_secure=True) == expected
 
 
 def test_response_to_a_request_without_a_to_tag_gets_a_fresh_one() -> None:
