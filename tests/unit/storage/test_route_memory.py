@@ -130,3 +130,14 @@ def test_all_agents_that_numbers_name_are_listed_once() -> None:
     )
 
     assert memory.named_agents() == [AGENT_A, AGENT_B]
+
+
+def test_rows_that_a_pass_did_not_see_are_found() -> None:
+    memory = memory_of(agents=[], numbers=[number_row("+12025550101"), number_row("+12025550102")])
+
+    memory.numbers.start_pass()
+    memory.numbers.store([number_row("+12025550102"), number_row("+12025550103")], except_keys=())
+    memory.numbers.drop_unseen(memory.numbers.keys())
+
+    assert memory.numbers.keys() == ["+12025550102", "+12025550103"]
+    assert memory.digest == Digest(2, 2, 0, 0)
