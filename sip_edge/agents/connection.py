@@ -72,7 +72,6 @@ class WorkerConnection(WSListener):
         self._open_connections = open_connections
         self._transport: WSTransport | None = None
         self._was_opened = False
-        self._is_given_up = False
         self._is_closing = False
         self._is_full = False
         self._fragments: bytearray | None = None
@@ -126,7 +125,6 @@ class WorkerConnection(WSListener):
             raise unavailable(url, failure, str(error)) from None
         finally:
             if not self._was_opened:
-                self._is_given_up = True
                 _let_go(sock, inode)
         if not self._was_opened:
             raise unavailable(
@@ -166,9 +164,6 @@ class WorkerConnection(WSListener):
     @override
     def on_ws_connected(self, transport: WSTransport) -> None:
         """101 has arrived: tell of the start before anything else can be sent."""
-        if self._is_given_up:
-            transport.disconnect(graceful=False)
-            return
         spawn(_watch(transport), name="worker connection")
         self._was_opened = True
         self._transport = transport

@@ -494,6 +494,18 @@ async def test_what_a_worker_does_not_read_is_bounded_dropped_and_counted() -> N
 
 
 @on_both_loops
+async def test_as_much_is_kept_for_a_worker_as_the_setting_says() -> None:
+    # More than any kernel keeps: the rest is ours.
+    settings = replace(SETTINGS, max_unsent_bytes=20_000_000, stalled_seconds=60.0)
+    async with deaf_worker(settings) as (session, _, observer):
+        messages = await talk_until_dropping(session, observer)
+
+        # A message is some 340 bytes.
+        assert messages > 50_000
+        session.hang_up()
+
+
+@on_both_loops
 async def test_a_worker_that_reads_nothing_for_too_long_has_failed() -> None:
     settings = replace(SETTINGS, max_unsent_bytes=50_000, stalled_seconds=0.05)
     async with deaf_worker(settings) as (session, _, observer):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import socket
 import struct
 from base64 import b64encode
@@ -13,6 +12,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
+from support.descriptors import open_sockets
 from support.gateway import websocket_agents
 from support.loops import on_both_loops
 from support.offers import ACCOUNT_SID, AGENT_ID, CALL_ID, CALL_SID, STREAM_SID
@@ -40,17 +40,6 @@ async def failure_of(
     with pytest.raises(AgentUnavailableError) as caught:
         await agents.offer(target, offered or offer(), timeline())
     return caught.value
-
-
-def open_sockets() -> int:
-    """Descriptors of this process that are sockets."""
-    count = 0
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            count += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
-        except FileNotFoundError:
-            continue
-    return count
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -252,8 +252,8 @@ async def test_names_in_the_air_are_bounded() -> None:
 @pytest.mark.asyncio
 async def test_kept_names_are_bounded_and_the_longest_unchanged_goes_first() -> None:
     world = World()
-    for name in ("a.example", "b.example", "c.example"):
-        world.knows(name, "192.0.2.1", ttl=10.0)
+    for name, ttl in (("a.example", 10.0), ("b.example", 100.0), ("c.example", 100.0)):
+        world.knows(name, "192.0.2.1", ttl=ttl)
         await world.resolve(name)
     world.now += 11.0
     await world.resolve("a.example")
@@ -261,7 +261,7 @@ async def test_kept_names_are_bounded_and_the_longest_unchanged_goes_first() -> 
     await world.resolve("d.example")
 
     world.lookup.asked.clear()
-    for name in ("a.example", "d.example", "b.example"):
+    for name in ("a.example", "c.example", "d.example", "b.example"):
         await world.resolve(name)
 
     assert world.lookup.asked == ["b.example"]
