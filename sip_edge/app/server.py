@@ -67,24 +67,25 @@ class Server:
         self.resolver = Resolver(
             settings=settings, lookup=CaresLookup(settings=settings), clock=self._loop.time
         )
+        self.agents = WebSocketAgents(
+            settings=WorkerSettings(
+                ca_file=config.dispatch.worker_ca_file,
+                denied_networks=config.dispatch.denied_networks,
+                ping_interval_seconds=config.dispatch.ping_seconds,
+                ping_timeout_seconds=config.dispatch.ping_seconds,
+                first_audio_timeout_seconds=config.dispatch.first_audio_timeout_seconds,
+            ),
+            resolver=self.resolver,
+            environment=os.environ,
+            observer=WorkerEvents(metrics),
+        )
         self.sip = SipSide(
             config=config,
             metrics=metrics,
             events=self.events,
             resolver=self.resolver,
             directory=self,
-            agents=WebSocketAgents(
-                settings=WorkerSettings(
-                    ca_file=config.dispatch.worker_ca_file,
-                    denied_networks=config.dispatch.denied_networks,
-                    ping_interval_seconds=config.dispatch.ping_seconds,
-                    ping_timeout_seconds=config.dispatch.ping_seconds,
-                    first_audio_timeout_seconds=config.dispatch.first_audio_timeout_seconds,
-                ),
-                resolver=self.resolver,
-                environment=os.environ,
-                observer=WorkerEvents(metrics),
-            ),
+            agents=self.agents,
         )
 
     async def lookup(self, phone_number: str) -> Route | None:
@@ -227,6 +228,7 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         stack.callback(watch.stop)
         server = Server(config, metrics, watch)
         stack.push_async_callback(server.resolver.close)
+        stack.callback(server.agents.close)
         server.http_url = _start_http(config, metrics, server, watch, stack)
         stack.callback(server.sip.close)
         address = await server.sip.open()

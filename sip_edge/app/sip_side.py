@@ -11,6 +11,7 @@ from sip_edge.app.errors import StartError
 from sip_edge.config import public_address
 from sip_edge.routing.dispatch import DispatchRules
 from sip_edge.routing.inbound import InboundCallHandler
+from sip_edge.routing.number import normalise
 from sip_edge.sip.endpoint import Endpoint
 from sip_edge.sip.flow import Transport
 from sip_edge.sip.settings import EndpointSettings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sip_edge.sip.flow import Address
     from sip_edge.transport.inbound_leg import InboundLeg
 
+_ANY_NUMBER = "2025550100"
 PROCESS = "w0"
 """This process among those that share the port (decision 18); it is alone for now."""
 SESSIONS_PER_CALL = 2
@@ -57,6 +59,9 @@ class SipSide:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._carriers = CarrierTable(_carriers(config))
+        for carrier in config.carriers.values():
+            # The numbering plan of a country takes 50 ms to read: not during the first call.
+            normalise(_ANY_NUMBER, carrier.country)
         self.wheel = RtpWheel(loop=self._loop, on_lag=metrics.rtp_pacing_lag.observe)
         self.ports = RtpPortPool(
             host=config.sip.host,
@@ -133,7 +138,10 @@ class SipSide:
         return local
 
     def set_available(self, is_available: bool) -> None:
-        """What OPTIONS says: 200, or 503 while starting and draining (decision 26)."""
+        """What OPTIONS says: 200, or 503 while starting and draining (decision 26).
+
+        Calls are refused by admission and by the routes, and counted like any other.
+        """
         if self._user_agent is not None:
             self._user_agent.endpoint.unavailable = not is_available
 

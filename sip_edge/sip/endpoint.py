@@ -58,7 +58,7 @@ class Endpoint:
 
     @property
     def unavailable(self) -> bool:
-        """While true, new calls and OPTIONS outside a dialog get 503, without Retry-After."""
+        """While true, OPTIONS outside a dialog gets 503; calls are the application's to refuse."""
         return self._server.unavailable
 
     @unavailable.setter

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 
 class UserAgentServer:
-    """Takes requests in. While `unavailable`, new calls and OPTIONS get 503."""
+    """Takes requests in. While `unavailable`, OPTIONS outside a dialog gets 503.
+
+    New calls are the application's to refuse: each of them is counted and reported.
+    """
 
     def __init__(self, *, core: UserCore, sessions: SessionTable) -> None:
         self.unavailable = False
@@ -169,11 +172,10 @@ class UserAgentServer:
         flow_back: Flow,
         now: float,
     ) -> list[Effect]:
-        is_full = len(self._sessions) >= self._core.settings.max_sessions
-        if self.unavailable or is_full:
+        if len(self._sessions) >= self._core.settings.max_sessions:
             transaction = self._open(request, key, flow_back, session=0, origin=origin)
             refusal = self._core.respond(transaction, request, 503, now)
-            return [Noted(Event.SESSION_LIMIT), *refusal] if is_full else [*refusal]
+            return [Noted(Event.SESSION_LIMIT), *refusal]
         number = self._sessions.next_number()
         invite = self._transactions.open_invite(
             key,

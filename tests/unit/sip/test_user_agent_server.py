@@ -52,14 +52,19 @@ def test_options_over_tcp_leave_nothing_behind() -> None:
     assert (endpoint.transactions, endpoint.next_timeout()) == (0, None)
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "INVITE"])
-def test_unavailable_endpoint_answers_503_without_retry_after(method: str) -> None:
+def test_unavailable_endpoint_tells_options_so_without_retry_after() -> None:
     endpoint = make_endpoint()
     endpoint.unavailable = True
-    response = ask(endpoint, method, body=OFFER)
+    response = ask(endpoint, "OPTIONS")
     assert response.status == 503
     assert "Retry-After" not in response.headers
-    assert endpoint.sessions == 0
+
+
+def test_call_to_an_unavailable_endpoint_is_the_applications_to_refuse() -> None:
+    endpoint = make_endpoint()
+    endpoint.unavailable = True
+    effects = endpoint.receive_datagram(request_bytes("INVITE", body=OFFER), UDP_FLOW, 0.0)
+    assert any(isinstance(effect, InviteReceived) for effect in effects)
 
 
 def test_unavailable_endpoint_goes_on_with_the_calls_that_it_has() -> None:
