@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -27,7 +28,7 @@ from sip_edge.storage.seed import SeedData, SeedError, load_seed, parse_seed
 from sip_edge.tasks import spawn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from sip_edge.config import Config, DatabaseSettings
@@ -38,17 +39,28 @@ ASK_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
-async def open_database(settings: DatabaseSettings) -> AsyncIterator[str]:
+async def open_database(
+    settings: DatabaseSettings, *, report: Callable[[str], None] | None = None
+) -> AsyncIterator[str]:
     """The DSN of a database that can be used until the block ends. Raises StartError.
 
-    The embedded server is started if nobody runs it yet, else joined.
+    The embedded server is started if nobody runs it yet, else joined. With `report` it is also
+    looked after: started again when it ends, which `report` is told of.
     """
     if settings.dsn is not None:
         yield settings.dsn.get_secret_value()
         return
     try:
         async with EmbeddedPostgres(settings.data_dir) as server:
-            yield server.dsn
+            if report is None:
+                yield server.dsn
+                return
+            keeper = spawn(server.keep_running(report), name="embedded PostgreSQL")
+            try:
+                yield server.dsn
+            finally:
+                keeper.cancel()
+                await asyncio.wait({keeper})
     except EmbeddedPostgresError as error:
         raise StartError(str(error)) from error
 

@@ -152,7 +152,7 @@ class Server:
     async def follow_database(self) -> None:
         """Open, migrate and follow the database until cancelled."""
         try:
-            async with open_database(self._config.database) as dsn:
+            async with open_database(self._config.database, report=_report_database) as dsn:
                 await self._migrate(dsn)
                 async with create_pool(dsn) as pool:
                     self._table = RouteTable(
@@ -277,3 +277,7 @@ async def serve(config: Config) -> int:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
+
+
+def _report_database(what: str) -> None:
+    _log.warning("embedded_database", what=what)
