@@ -76,6 +76,8 @@ class WorkerConnection(WSListener):
         self._is_full = False
         self._fragments: bytearray | None = None
         self._skips_fragments = False
+        self._frames_left = settings.max_frames
+        self._frames_since = loop.time()
         self._abort_timer: asyncio.TimerHandle | None = None
         self._keepalive = Keepalive(
             scheduler=loop,
@@ -183,6 +185,9 @@ class WorkerConnection(WSListener):
     @override
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame has arrived; its payload is only valid during this call."""
+        self._frames_left -= 1
+        if self._frames_left < 0 and self._is_flood():
+            return
         kind = frame.msg_type
         if kind is _TEXT and frame.fin and self._fragments is None and not self._skips_fragments:
             self._session.receive(frame.get_payload_as_memoryview())
@@ -221,6 +226,16 @@ class WorkerConnection(WSListener):
         """The worker has read half of it."""
         self._is_full = False
         self._session.writing_resumed()
+
+    def _is_flood(self) -> bool:
+        """The allowance is used up: renew it, unless that was too quick."""
+        now = self._loop.time()
+        if now - self._frames_since < self._settings.frames_window_seconds:
+            self._session.flooded()
+            return True
+        self._frames_since = now
+        self._frames_left = self._settings.max_frames
+        return False
 
     def _receive_close(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()

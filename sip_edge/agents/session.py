@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-import structlog
-
 from sip_edge.agents.counters import Counters
 from sip_edge.agents.messages import MalformedMessageError, MessageWriter, decode
 from sip_edge.agents.speech import FloodError, Speech
+from sip_edge.logs import get_logger
 from sip_edge.routing.outcome import AgentEnd
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from sip_edge.agents.settings import WorkerSettings
     from sip_edge.media.audio import AudioStream
     from sip_edge.routing.ports import AgentOffer
+
+_log = get_logger("sip_edge.agents")
 
 NORMAL_CLOSURE: Final = 1000
 POLICY_VIOLATION: Final = 1008
@@ -228,6 +229,10 @@ class WorkerSession:
         self._link = None
         self.report_counters()
 
+    def flooded(self) -> None:
+        """The worker sends more frames than any bot has reason to."""
+        self._fail(AgentEnd.FLOOD, "too many frames")
+
     def not_responding(self) -> None:
         """The worker has left a ping unanswered."""
         self._fail(AgentEnd.PING_TIMEOUT, "no answer to a ping")
@@ -316,7 +321,7 @@ class WorkerSession:
         self._cancel_timers()
         self._ended.set()
         if self._end.is_failure:
-            structlog.get_logger("sip_edge.agents").warning(
+            _log.warning(
                 "worker_failed",
                 call_id=self._call_id,
                 agent_id=self._agent_id,

@@ -37,7 +37,9 @@ class WorkerSettings:
         how long a closed connection may take to go away.
     What a worker sends:
         one message is at most `max_message_bytes` (1 MiB of base64 is 98 s of sound);
-        `malformed_limit` bad messages within `malformed_window_seconds` end the session; so does
+        `max_frames` within `frames_window_seconds` end the session (the longest answer that is
+        kept, in pieces of 20 ms and all at once, is 30,000); so do
+        `malformed_limit` bad messages within `malformed_window_seconds`;
         sound more than `max_ahead_seconds` ahead of what can have been played (4.8 MB), or more
         than `max_early_seconds` of it before the caller was answered, or more than `max_marks`
         marks that wait. `first_audio_timeout_seconds` after it joined the call a worker must have
@@ -55,6 +57,8 @@ class WorkerSettings:
     ping_timeout_seconds: float = 20.0
     close_timeout_seconds: float = 2.0
     max_message_bytes: int = 1 << 20
+    max_frames: int = 50_000
+    frames_window_seconds: float = 10.0
     malformed_limit: int = 50
     malformed_window_seconds: float = 10.0
     max_ahead_seconds: float = 600.0

@@ -423,6 +423,35 @@ async def test_sound_without_end_ends_the_session() -> None:
         assert await joined.end() is AgentEnd.FLOOD
 
 
+@pytest.mark.parametrize("kind", ["ping", "clear", "empty sound"])
+@pytest.mark.asyncio
+async def test_frames_without_end_end_the_session(kind: str) -> None:
+    sent = {
+        "ping": frame(b"", opcode=9),
+        "clear": frame(b'{"event":"clear"}'),
+        "empty sound": frame(media(b"")),
+    }[kind]
+    settings = replace(IMPATIENT, max_frames=100, frames_window_seconds=60.0)
+    async with raw_worker(settings=settings) as (session, _, writer, is_over):
+        writer.write(sent * 100)
+        writer.write(sent)
+
+        assert await ended(session) is AgentEnd.FLOOD
+        async with asyncio.timeout(10.0):
+            await is_over.wait()
+
+
+@pytest.mark.asyncio
+async def test_many_frames_over_a_long_time_are_no_flood() -> None:
+    settings = replace(SETTINGS, max_frames=100, frames_window_seconds=0.0)
+    async with joined_call(settings=settings) as joined:
+        for _ in range(1000):
+            await joined.call.say(FRAME)
+        await joined.until_log_has(1000)
+
+        assert joined.session.end is None
+
+
 @pytest.mark.asyncio
 async def test_the_agents_own_limit_for_its_first_sound_wins() -> None:
     options = WorkerOptions(first_audio_timeout_seconds=0.05)
