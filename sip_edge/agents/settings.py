@@ -37,12 +37,12 @@ class WorkerSettings:
         how long a closed connection may take to go away.
     What a worker sends:
         one message is at most `max_message_bytes` (1 MiB of base64 is 98 s of sound);
-        `max_frames` within `frames_window_seconds` end the session (the longest answer that is
-        kept, in pieces of 20 ms and all at once, is 30,000); so do
-        `malformed_limit` bad messages within `malformed_window_seconds`;
-        sound more than `max_ahead_seconds` ahead of what can have been played (4.8 MB), or more
-        than `max_early_seconds` of it before the caller was answered, or more than `max_marks`
-        marks that wait. `first_audio_timeout_seconds` after it joined the call a worker must have
+        `max_frames` within `frames_window_seconds` end the session (five minutes of sound in pieces
+        of 20 ms, sent all at once, are 15,000); so do `malformed_limit` bad messages within
+        `malformed_window_seconds`, sound more than `max_ahead_seconds` ahead of what can have been
+        played (as much as a caller's stream queues, 2.4 MB), more than `max_early_seconds` of it
+        before the caller was answered, and more than `max_marks` marks that wait. Within
+        `first_audio_timeout_seconds` after it joined the call a worker must have
         sent sound; None lets it listen for ever.
     What a worker does not read:
         up to `max_unsent_bytes` are kept (1 MiB is about a minute of sound), beyond it messages are
@@ -61,7 +61,7 @@ class WorkerSettings:
     frames_window_seconds: float = 10.0
     malformed_limit: int = 50
     malformed_window_seconds: float = 10.0
-    max_ahead_seconds: float = 600.0
+    max_ahead_seconds: float = 300.0
     max_early_seconds: float = 60.0
     max_marks: int = 10_000
     first_audio_timeout_seconds: float | None = None
