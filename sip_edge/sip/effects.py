@@ -32,8 +32,10 @@ class Send:
 class SendTo:
     """Send a request to its next hop, resolving a name and opening a connection if need be.
 
-    `flow` is the one that the dialog's last message came on: the shell uses it again when it leads
-    to `hop`. If sending fails, `Endpoint.send_failed(key, now)` is to be told.
+    `flow` is None, or a flow of the dialog that leads to `hop`, which is to be used as long as it
+    is open: over a stream without a route set it is perhaps the only way to a peer behind a NAT,
+    whatever host `hop` names. If sending fails, `Endpoint.send_failed(key, now)` is to be told; a
+    repetition, and the ACK for an error, have the key of the first.
     """
 
     data: bytes
@@ -125,7 +127,8 @@ class SessionEnded:
     """A session that was announced by `InviteReceived` or `AnswerReceived` is over.
 
     `reason` is the value of the peer's Reason header (RFC 3326), if it sent one. Said once a
-    session; not said of an initial INVITE that we refused.
+    session; not said of an initial INVITE that we refused. Said, instead of `Refused`, of an
+    INVITE of ours whose 2xx crossed our CANCEL.
     """
 
     session: int

@@ -181,8 +181,6 @@ class InboundSession:
         """Repeat the 2xx, or end an INVITE whose time is up."""
         if self._state is not InviteState.PROCEEDING:
             return self._usage.handle_timer(now)
-        if self._expires_at is None or now < self._expires_at:
-            return []
         return self._cancelled(None, now)  # 13.3.1: the invitation expired: 487.
 
     # Within.
@@ -202,11 +200,7 @@ class InboundSession:
         headers: Sequence[tuple[str, str]] = (),
     ) -> list[Effect]:
         self._state = InviteState.ENDED
-        return [
-            # An UPDATE of the early dialog may be pending; it ends with the dialog.
-            *self._usage.offers.end(now),
-            *self._respond(status, now, reason=reason, headers=headers),
-        ]
+        return self._respond(status, now, reason=reason, headers=headers)
 
     def _respond(
         self,

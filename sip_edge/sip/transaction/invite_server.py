@@ -82,14 +82,18 @@ class InviteServerTransaction:
         self._last_response = b""
 
     @property
-    def has_final_response(self) -> bool:
-        """True once nothing but a repetition of what was said can follow."""
-        return self.state is not State.PROCEEDING
-
-    @property
     def is_terminated(self) -> bool:
         """True when the transaction may be forgotten."""
         return self.state is State.TERMINATED
+
+    @property
+    def is_ongoing(self) -> bool:
+        """True while the same request by another way would be merged with this one (8.2.2.2).
+
+        Not after an error: a proxy that then tries its next route (16.7), and finds us at its end
+        once more, is making a new attempt.
+        """
+        return self.state in (State.PROCEEDING, State.ACCEPTED)
 
     def receive_request(self, request: Request, now: float) -> list[TransactionEffect]:
         """A repetition of the INVITE, or an ACK that matches it (17.2.3)."""

@@ -183,8 +183,13 @@ class TransactionLayer:
         self._deadlines.set(transaction, transaction.next_timeout())
         if transaction.is_terminated:
             self._servers.pop(transaction.key, None)
-            if transaction.origin is not None:
-                self._origins.pop(transaction.origin, None)
+        origin = transaction.origin
+        if (
+            origin is not None
+            and not transaction.is_ongoing
+            and self._origins.get(origin) == transaction.key
+        ):
+            del self._origins[origin]
 
     def _settle_client(self, transaction: AnyClientTransaction) -> None:
         self._deadlines.set(transaction, transaction.next_timeout())

@@ -60,14 +60,14 @@ class ServerTransaction:
         self._last_response = b""
 
     @property
-    def has_final_response(self) -> bool:
-        """True once nothing but a repetition of what was said can follow."""
-        return self.state in (State.COMPLETED, State.TERMINATED)
-
-    @property
     def is_terminated(self) -> bool:
         """True when the transaction may be forgotten."""
         return self.state is State.TERMINATED
+
+    @property
+    def is_ongoing(self) -> bool:
+        """True while the same request by another way would be merged with this one (8.2.2.2)."""
+        return self.state is not State.TERMINATED
 
     def receive_request(self, request: Request, now: float) -> list[TransactionEffect]:
         """A repetition of the request: it gets the last response again, if there is one."""

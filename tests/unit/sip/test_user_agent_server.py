@@ -164,6 +164,19 @@ def test_merged_request_is_told_even_long_after_the_answer() -> None:
     assert statuses(effects) == [482]
 
 
+def test_proxy_that_tries_its_next_route_after_a_refusal_makes_a_new_attempt() -> None:
+    caller = Caller()
+    endpoint = make_endpoint()
+    endpoint.receive_datagram(caller.invite(), UDP_FLOW, 0.0)
+    endpoint.reject(1, 503, 0.1)
+    endpoint.receive_datagram(caller.ack_error(), UDP_FLOW, 0.2)
+    effects = endpoint.receive_datagram(caller.invite(branch="z9hG4bK-next"), UDP_FLOW, 0.3)
+    assert only(effects, InviteReceived).session == 2
+    run_timers(endpoint, 10.0)
+    effects = endpoint.receive_datagram(caller.invite(branch="z9hG4bK-third"), UDP_FLOW, 10.0)
+    assert statuses(effects) == [482]
+
+
 def test_merged_options_get_482_while_the_first_is_remembered() -> None:
     endpoint = make_endpoint()
     assert ask(endpoint, "OPTIONS", branch="z9hG4bK-way-1").status == 200

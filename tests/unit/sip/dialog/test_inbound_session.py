@@ -246,6 +246,16 @@ def test_cancel_after_a_rejection_gets_200_and_changes_nothing() -> None:
     assert (statuses(effects), of_type(effects, SessionEnded)) == ([200], [])
 
 
+def test_cancel_of_a_second_invite_that_was_refused_does_not_end_the_first() -> None:
+    caller = Caller()
+    endpoint = incoming(caller)
+    second = caller.request("INVITE", branch="z9hG4bK-second", body=OFFER)
+    assert statuses(endpoint.receive_datagram(second, UDP_FLOW, 0.1)) == [500]
+    cancel = caller.cancel(branch="z9hG4bK-second", to_tag="edge-tag-1")
+    effects = endpoint.receive_datagram(cancel, UDP_FLOW, 0.2)
+    assert (statuses(effects), endpoint.sessions) == ([200], 1)
+
+
 def test_commands_after_a_cancel_do_nothing() -> None:
     caller = Caller()
     endpoint = incoming(caller)
@@ -310,6 +320,15 @@ def test_hang_up_before_the_ack_waits_for_it() -> None:
     effects = endpoint.receive_datagram(caller.ack(), UDP_FLOW, 0.2)
     assert [type(effect) for effect in effects] == [Acknowledged, SendTo, SessionEnded]
     assert requests(effects)[0].headers.get("Reason") == "Q.850;cause=16"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO"])
+def test_call_that_only_waits_for_its_ack_to_end_takes_no_more_requests(method: str) -> None:
+    caller = Caller()
+    endpoint = answered(caller)
+    endpoint.hang_up(1, 0.1)
+    effects = endpoint.receive_datagram(caller.request(method, body=OFFER), UDP_FLOW, 0.2)
+    assert statuses(effects) == [481]
 
 
 def test_hang_up_before_an_ack_that_never_comes_is_done_after_64_t1() -> None:

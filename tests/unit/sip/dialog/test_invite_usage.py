@@ -237,6 +237,15 @@ def test_408_or_481_to_a_request_within_the_dialog_ends_the_call(status: int) ->
     settle(endpoint, 1.1)
 
 
+def test_late_481_after_the_end_ends_nothing_more() -> None:
+    endpoint = established(Caller())
+    [info] = requests(endpoint.send_request(1, "INFO", 1.0))
+    endpoint.hang_up(1, 1.1)
+    effects = endpoint.receive_datagram(response_bytes(info, 481), UDP_FLOW, 1.2)
+    assert of_type(effects, SessionEnded) == []
+    settle(endpoint, 1.2)
+
+
 def test_request_without_any_response_ends_the_call() -> None:
     endpoint = established(Caller())
     endpoint.send_request(1, "OPTIONS", 1.0)

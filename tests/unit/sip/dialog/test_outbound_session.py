@@ -30,6 +30,7 @@ from sip_edge.sip.effects import (
     OfferReceived,
     ProgressReceived,
     Refused,
+    Send,
     SendTo,
     SessionEnded,
 )
@@ -175,6 +176,13 @@ def test_invite_that_cannot_be_sent_is_refused() -> None:
     key = f"{invite.top_via.branch} INVITE"
     assert endpoint.send_failed(key, 0.1) == [Refused(1, None)]
     settle(endpoint, 0.1)
+
+
+def test_invite_that_was_refused_is_not_refused_again_when_its_ack_cannot_be_sent() -> None:
+    endpoint, invite = ringing()
+    effects = endpoint.receive_datagram(response_bytes(invite, 486), UDP_FLOW, 0.2)
+    assert endpoint.send_failed(only(effects, SendTo).key, 0.3) == []
+    settle(endpoint, 0.3)
 
 
 def test_invite_over_tcp_is_sent_once() -> None:
@@ -328,6 +336,15 @@ def test_offer_of_the_callee_is_announced_answered_and_acknowledged() -> None:
     assert statuses(endpoint.accept_offer(1, ANSWER, 1.0)) == [200]
     effects = endpoint.receive_datagram(from_callee("ACK", invite, 1), UDP_FLOW, 1.1)
     only(effects, Acknowledged)
+
+
+def test_answer_to_an_offer_of_the_callee_is_repeated_until_its_ack() -> None:
+    endpoint, invite = answered()
+    endpoint.receive_datagram(from_callee("INVITE", invite, 1, OFFER), UDP_FLOW, 1.0)
+    endpoint.accept_offer(1, ANSWER, 1.0)
+    assert [(at, statuses([e])) for at, e in run_timers(endpoint, 2.0) if isinstance(e, Send)] == [
+        (1.5, [200])
+    ]
 
 
 def test_offer_of_the_callee_can_be_refused_or_cancelled() -> None:

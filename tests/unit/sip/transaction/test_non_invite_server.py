@@ -90,11 +90,3 @@ def test_reliable_transport_ends_the_transaction_with_the_final_response() -> No
     tx = transaction_in(S.TRYING, TCP_FLOW)
     respond(tx, 200)
     assert (tx.is_terminated, tx.next_timeout()) == (True, None)
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [(S.TRYING, False), (S.PROCEEDING, False), (S.COMPLETED, True), (S.TERMINATED, True)],
-)
-def test_transaction_says_whether_it_has_its_final_response(state: State, expected: bool) -> None:
-    assert transaction_in(state).has_final_response is expected
