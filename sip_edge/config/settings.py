@@ -152,7 +152,7 @@ class DispatchSettings(_Section):
     ringing_after_seconds: Seconds = 2.0
     deadline_seconds: Seconds = 10.0
     first_audio_timeout_seconds: Seconds | None = None
-    ping_seconds: Seconds = 10.0
+    ping_seconds: Seconds = 20.0
     forward_headers: Annotated[tuple[HeaderName, ...], Field(max_length=32), CommaList] = ()
     worker_ca_file: Path | None = None
     denied_networks: NetworkList = (
