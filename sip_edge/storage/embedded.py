@@ -125,13 +125,13 @@ class EmbeddedPostgres:
             if self.server_pid is not None:
                 pause = WATCH_SECONDS
                 continue
-            if self.is_owner:
-                report("the embedded PostgreSQL has ended: starting it again")
-            elif self._lock():
-                report("the owner of the embedded PostgreSQL has ended: taking its place")
-            else:
-                continue
             try:
+                if self.is_owner:
+                    report("the embedded PostgreSQL has ended: starting it again")
+                elif self._lock():
+                    report("the owner of the embedded PostgreSQL has ended: taking its place")
+                else:
+                    continue
                 async with asyncio.timeout(START_TIMEOUT_SECONDS):
                     await self._start_server()
             except EmbeddedPostgresError as error:

@@ -13,7 +13,7 @@ import asyncpg
 from sip_edge.storage.pool import CONNECT_TIMEOUT_SECONDS, close
 from sip_edge.storage.route_changes import CHANNEL
 from sip_edge.storage.route_memory import Digest
-from sip_edge.storage.rows import Row, is_agent_id
+from sip_edge.storage.rows import Row, agent_key, is_agent_id
 from sip_edge.storage.sql import load_query
 
 SNAPSHOT_BATCH_ROWS: Final = 200
@@ -139,7 +139,8 @@ class PostgresRouteSource:
     async def agents(self, agent_ids: Sequence[str]) -> Sequence[Row]:
         """See RouteSource.agents."""
         # Anyone may send a notification: what is no UUID names no agent.
-        return await self._fetch(_SOME_AGENTS, [key for key in agent_ids if is_agent_id(key)])
+        known = [agent_key(text) for text in agent_ids if is_agent_id(text)]
+        return await self._fetch(_SOME_AGENTS, [key for key in known if key is not None])
 
     async def digest(self) -> Digest:
         """See RouteSource.digest."""

@@ -235,6 +235,21 @@ async def test_who_is_attached_takes_the_place_of_an_owner_who_ends(data_dir: Pa
             await asyncio.wait({keeping})
 
 
+async def test_folder_that_is_taken_away_is_reported_and_tried_again(data_dir: Path) -> None:
+    reports: list[str] = []
+    async with owner_process(data_dir) as owner, server_on(data_dir) as attached:
+        keeping = asyncio.create_task(attached.keep_running(reports.append))
+        os.rename(data_dir, data_dir.with_name("elsewhere"))
+        owner.kill()
+
+        await eventually(lambda: reports, what="a report")
+
+        assert "No such file or directory" in reports[0]
+        assert not keeping.done()
+        keeping.cancel()
+        await asyncio.wait({keeping})
+
+
 async def _answers(dsn: str) -> bool:
     try:
         await execute(dsn, "SELECT 1")

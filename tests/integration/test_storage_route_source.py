@@ -188,7 +188,9 @@ async def test_digest_ignores_what_does_not_matter_to_a_call(database_dsn: str) 
 async def test_only_the_rows_that_are_asked_for_are_fetched(every_database_dsn: str) -> None:
     async with opened(every_database_dsn) as (source, _):
         numbers = await source.numbers([NUMBER, "+12025550199", "'; DROP TABLE agents; --"])
-        agents = await source.agents([OTHER_AGENT, "front-desk", ""])
+        agents = await source.agents(
+            [f"{{{OTHER_AGENT.upper()}}}", "front-desk", "", "\u0661" * 32]
+        )
         nothing = (await source.numbers([]), await source.agents([]))
 
     assert [row["phone_number"] for row in numbers] == [NUMBER]
