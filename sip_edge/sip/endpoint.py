@@ -67,7 +67,7 @@ class Endpoint:
 
     @property
     def sessions(self) -> int:
-        """Sessions that have begun and not ended."""
+        """Sessions that are not done: those whose BYE is under way included."""
         return self._sessions.live
 
     @property

@@ -35,7 +35,9 @@ class InviteState(Enum):
 
 
 class InboundSession:
-    """One call that was offered to us. 100 was sent before it is made."""
+    """One call that was offered to us. 100 is sent as it is made."""
+
+    is_lingering: Final = False
 
     def __init__(
         self,
@@ -64,11 +66,6 @@ class InboundSession:
     def dialog_id(self) -> DialogId:
         """The dialog, early or confirmed."""
         return self._usage.dialog.id
-
-    @property
-    def has_ended(self) -> bool:
-        """True once its user has heard, or said, the last of it."""
-        return self._state is InviteState.ENDED or self._usage.state is not UsageState.ACTIVE
 
     @property
     def is_over(self) -> bool:

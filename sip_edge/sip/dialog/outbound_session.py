@@ -74,20 +74,16 @@ class OutboundSession:
         return None if self._usage is None else self._usage.dialog.id
 
     @property
-    def has_ended(self) -> bool:
-        """True once its user has heard, or said, the last of it."""
-        if self._state is InviteState.ENDED:
-            return True
-        return self._usage is not None and self._usage.state is not UsageState.ACTIVE
-
-    @property
-    def is_over(self) -> bool:
-        """True when it may be forgotten: no answer of another fork can come any more."""
-        if not self._transaction.is_terminated:
-            return False
+    def is_lingering(self) -> bool:
+        """True when there is no dialog any more, but an answer of another fork may still come."""
         if self._state is InviteState.ENDED:
             return True
         return self._usage is not None and self._usage.state is UsageState.OVER
+
+    @property
+    def is_over(self) -> bool:
+        """True when it may be forgotten."""
+        return self._transaction.is_terminated and self.is_lingering
 
     # What the peer sends.
 

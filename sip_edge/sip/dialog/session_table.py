@@ -23,7 +23,7 @@ class SessionTable:
         self._dialogs: dict[DialogId, Session] = {}
         self._dialog_ids: dict[int, DialogId] = {}
         self._origins: dict[OriginKey, Session] = {}
-        self._ended: set[int] = set()
+        self._lingering: set[int] = set()
         self._deadlines: DeadlineQueue[int] = DeadlineQueue()
         self._last_number = 0
 
@@ -32,8 +32,8 @@ class SessionTable:
 
     @property
     def live(self) -> int:
-        """Sessions whose user has not heard the last of them."""
-        return len(self._sessions) - len(self._ended)
+        """Sessions that have a dialog, or may get one."""
+        return len(self._sessions) - len(self._lingering)
 
     def next_number(self) -> int:
         """A number for a new session. They are never used twice."""
@@ -67,8 +67,8 @@ class SessionTable:
         if session.is_over:
             self._remove(session)
             return
-        if session.has_ended:
-            self._ended.add(number)
+        if session.is_lingering:
+            self._lingering.add(number)
         dialog_id = session.dialog_id
         if dialog_id is not None and self._dialog_ids.get(number) != dialog_id:
             self._forget_dialog(number)
@@ -88,7 +88,7 @@ class SessionTable:
     def _remove(self, session: Session) -> None:
         number = session.number
         del self._sessions[number]
-        self._ended.discard(number)
+        self._lingering.discard(number)
         self._deadlines.set(number, None)
         self._forget_dialog(number)
         if session.origin is not None:

@@ -199,8 +199,9 @@ def test_notify_after_our_bye_gets_200_and_others_481() -> None:
 @pytest.mark.parametrize("status", [200, 408, 481, 603])
 def test_any_final_response_to_our_bye_lets_the_session_be_forgotten(status: int) -> None:
     endpoint, bye = hung_up(Caller())
-    assert endpoint.sessions == 0
+    assert endpoint.sessions == 1
     assert endpoint.receive_datagram(response_bytes(bye, status), UDP_FLOW, 1.2) == []
+    assert endpoint.sessions == 0
     settle(endpoint, 1.2)
 
 

@@ -64,7 +64,7 @@ def test_session_that_is_over_is_forgotten_in_every_respect() -> None:
     assert table.find_origin(("call-1", "caller", 1, "INVITE")) is None
 
 
-def test_session_that_has_ended_but_is_not_over_is_kept_and_not_live() -> None:
+def test_session_whose_bye_is_under_way_is_kept_and_live() -> None:
     table = SessionTable()
     session = make_session(1, "call-1")
     table.add(session)
@@ -72,7 +72,7 @@ def test_session_that_has_ended_but_is_not_over_is_kept_and_not_live() -> None:
     session.receive_ack(make_request_of("ACK", to_tag="edge"), 0.0)
     session.hang_up(1.0, ())
     table.settle(session)
-    assert (len(table), table.live) == (1, 0)
+    assert (len(table), table.live) == (1, 1)
     assert table.find(("call-1", "edge", "caller")) is session
 
 
