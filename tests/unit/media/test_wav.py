@@ -94,6 +94,10 @@ class TestReading:
         file = riff((b"fmt ", fmt(tag=0xFFFE) + extension), (b"data", struct.pack("<h", 1000)))
         assert read_wav(file) == b"\xce"
 
+    def test_other_format_is_not_taken_from_an_extension(self) -> None:
+        file = riff((b"fmt ", fmt() + bytes(8) + b"\x06\0"), (b"data", struct.pack("<h", 1000)))
+        assert read_wav(file) == b"\xce"
+
     def test_unknown_chunks_are_skipped_with_their_padding(self) -> None:
         file = riff(
             (b"LIST", b"odd"), (b"fmt ", fmt(tag=7, bits=8)), (b"fact", b"1234"), (b"data", b"\xce")
@@ -183,6 +187,7 @@ class TestRefusals:
             (riff((b"fmt ", fmt(bits=24)), (b"data", b"")), "format 1 with 24 bits"),
             (riff((b"fmt ", fmt(tag=3, bits=32)), (b"data", b"")), "format 3 with 32 bits"),
             (riff((b"fmt ", fmt(tag=0x55, bits=0)), (b"data", b"")), "format 85"),
+            (riff((b"fmt ", fmt(tag=0xFFFE)), (b"data", b"")), "format 65534"),
             (bytes(MAX_WAV_BYTES + 1), "at most 33554432"),
         ],
     )
