@@ -26,7 +26,7 @@ MAX_SESSIONS: Final = 2_000
 """Ten times the bridged calls that one process carries; one costs about 10 KiB."""
 
 MAX_TRANSACTIONS: Final = 65_536
-"""Those of 32 s (64*T1) at 1,000 calls a second; one costs about 1.5 KiB."""
+"""Those of 32 s (64*T1) at 1,000 calls a second; one costs about 2 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
