@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -160,7 +161,11 @@ class Server:
                         source=PostgresRouteSource(pool=pool, connect=lambda: connect(dsn)),
                         observer=RouteEvents(self._metrics),
                         clock=self._loop.time,
-                        settings=STANDARD_SETTINGS,
+                        settings=replace(
+                            STANDARD_SETTINGS,
+                            heartbeat_seconds=self._config.database.heartbeat_seconds,
+                            reconcile_seconds=self._config.database.reconcile_seconds,
+                        ),
                     )
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._table.run(), name="routes")

@@ -101,10 +101,8 @@ class DatabaseSettings(_Section):
     dsn: SecretStr | None = None
     data_dir: Path = Path("data/postgres")
     spool_dir: Path = Path("data/spool")
-    connect_timeout_seconds: Seconds = 5.0
-    query_timeout_seconds: Seconds = 1.0
     heartbeat_seconds: Seconds = 5.0
-    reconcile_seconds: Seconds = 300.0
+    reconcile_seconds: Seconds = 60.0
 
     @field_validator("dsn", mode="after")
     @classmethod
