@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sip_edge.app.calls import Calls
 from sip_edge.app.errors import StartError
 from sip_edge.config import public_address
+from sip_edge.media.tones import hold_tone
 from sip_edge.routing.dispatch import DispatchRules
 from sip_edge.routing.inbound import InboundCallHandler
 from sip_edge.routing.number import normalise
@@ -59,6 +60,7 @@ class SipSide:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._carriers = CarrierTable(_carriers(config))
+        hold_tone()  # Takes 50 ms to make; not when an agent is lost.
         for carrier in config.carriers.values():
             # The numbering plan of a country takes 50 ms to read: not during the first call.
             normalise(_ANY_NUMBER, carrier.country)

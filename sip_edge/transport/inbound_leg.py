@@ -97,10 +97,9 @@ class InboundLeg:
             self._rtp = self._media.open(self)
         except NoRtpPortError:
             return Refusal.NO_RTP_PORT
-        sdp = extract_sdp(self._request.headers.get("Content-Type"), self._request.body)
-        if not sdp:
+        if not self._request.body:
             return None  # A delayed offer: ours goes out with the 200, the answer is in the ACK.
-        self._answer = self._read_offer(sdp)
+        self._answer = self._read_offer(self._request)
         return None if self._answer is not None else Refusal.NO_CODEC
 
     def ring(self) -> None:
@@ -210,11 +209,10 @@ class InboundLeg:
         """A re-INVITE or UPDATE: hold, resume, another address or codec (RFC 3264 section 8)."""
         endpoint, now = self._user_agent.endpoint, self._user_agent.now()
         self._sdp_version += 1
-        sdp = extract_sdp(request.headers.get("Content-Type"), request.body)
-        if not sdp:
+        if not request.body:
             self._offered = make_offer(self._local_media())
             effects = endpoint.accept_offer(self._session, self._offered.serialize(), now)
-        elif answer := self._read_offer(sdp):
+        elif answer := self._read_offer(request):
             self._answer = answer
             if self._rtp is not None:
                 self._rtp.configure(answer.parameters)
@@ -241,9 +239,13 @@ class InboundLeg:
             )
         )
 
-    def _read_offer(self, sdp: bytes) -> Answer | None:
+    def _read_offer(self, request: Request) -> Answer | None:
         """Our answer to an offer; None, and a Warning for the 488, if there is none."""
         host = self._media.address
+        sdp = extract_sdp(request.headers.get("Content-Type"), request.body)
+        if sdp is None:
+            self._warning = f'399 {host} "There is no session description in the body"'
+            return None
         try:
             return answer_offer(parse_sdp(sdp), self._local_media())
         except NotAcceptableError as error:

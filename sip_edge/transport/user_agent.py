@@ -200,11 +200,10 @@ class UserAgent:
         if self._streams is None:
             return False
         # The connection that the peer opened is used again (RFC 5923): its source port is not the
-        # one its route names, and it may sit behind a NAT that lets nothing else in.
+        # one its route names, and it may sit behind a NAT that lets nothing else in. The core names
+        # it only where it leads to the hop.
         flow = effect.flow
-        if flow is not None and flow.transport is hop.transport and flow.remote.host == hop.host:
-            return self._streams.send(effect.data, flow)
-        return False
+        return flow is not None and self._streams.send(effect.data, flow)
 
     async def _send_later(self, effect: SendTo) -> None:
         try:

@@ -110,6 +110,16 @@ def test_offer_without_sound_is_refused_with_488_and_a_warning() -> None:
     assert (world.last_response().headers.get("Warning") or "").startswith("304 203.0.113.10")
 
 
+def test_body_without_a_session_description_is_no_delayed_offer() -> None:
+    parts = b"--b\r\nContent-Type: application/isup\r\n\r\nxyz\r\n--b--\r\n"
+
+    _story(
+        lambda world: _assert(world.leg.prepare() is Refusal.NO_CODEC),
+        body=parts,
+        content_type="multipart/mixed;boundary=b",
+    )
+
+
 def test_call_is_refused_when_no_rtp_port_is_left() -> None:
     _story(lambda world: _assert(world.leg.prepare() is Refusal.NO_RTP_PORT), ports=0)
 
