@@ -274,13 +274,13 @@ def _call(options: argparse.Namespace) -> int:
         try:
             report = await place_call(call)
         except OSError as error:
-            raise CommandError(f"cannot call {host}, port {port}: {error}") from error
+            raise CommandError(f"cannot call {host}: {error.strerror or error}") from error
         if options.record:
             _write(options.record, ulaw_wav(report.recording))
         if options.json:
             print(json.dumps(as_dict(report)))
-        else:
-            print("\n".join(as_lines(report)))
+        elif lines := as_lines(report):
+            print("\n".join(lines))
         if report.problem is None:
             return OK
         print(f"sip-edge: {report.problem}", file=sys.stderr)

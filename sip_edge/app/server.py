@@ -12,6 +12,7 @@ import signal
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = 1.0
 """How long to wait for a database that was not there when we started, before the next try."""
+REMIND_ATTEMPTS: Final = 30
+"""Every so many tries an operator is reminded; each of them would fill the log."""
 GAUGE_SECONDS: Final = 1.0
 
 _log = get_logger("sip_edge")
@@ -176,7 +179,7 @@ class Server:
 
     async def _migrate(self, dsn: str) -> None:
         """Retry until the server is there: it may come up after us, as after a power cut."""
-        while True:
+        for attempt in count():
             try:
                 connection = await connect(dsn)
                 try:
@@ -186,7 +189,8 @@ class Server:
             except MigrationError as error:
                 raise StartError(str(error)) from error
             except DATABASE_ERRORS as error:
-                _log.warning("database_unavailable", reason=explain_failure(dsn, error))
+                if attempt % REMIND_ATTEMPTS == 0:
+                    _log.warning("database_unavailable", reason=explain_failure(dsn, error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 if report.applied:

@@ -40,6 +40,8 @@ PORT_MAX: Final = 42_999
 """The phone's own RTP ports, apart from the server's default range on the same machine."""
 ANSWER_SECONDS: Final = 20.0
 """How long the phone lets it ring before it gives up with CANCEL."""
+SILENCE_SECONDS: Final = 4.0
+"""How long it waits for any response at all: as long as Twilio."""
 FAREWELL_SECONDS: Final = 2.0
 """How long it waits for the answer to its BYE or CANCEL."""
 DIGIT_GAP_SECONDS: Final = 0.3
@@ -172,12 +174,7 @@ async def _converse(call: PhoneCall, leg: OutboundLeg, hop: NextHop) -> PhoneRep
         from_=f"<sip:{call.caller}@{host}>",
         hop=hop,
     )
-    is_answered = False
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            is_answered = await leg.wait_final()
-    except TimeoutError:
-        leg.progress.reason = f"no answer within {ANSWER_SECONDS:g} s"
+    is_answered = await _wait_for_answer(leg, f"{host}:{call.port}")
     answered_at = loop.time()
     if is_answered:
         await _talk(call, leg)
@@ -189,6 +186,24 @@ async def _converse(call: PhoneCall, leg: OutboundLeg, hop: NextHop) -> PhoneRep
     except TimeoutError:
         pass
     return _report(leg, ear, is_answered=is_answered, talked_seconds=talked)
+
+
+async def _wait_for_answer(leg: OutboundLeg, where: str) -> bool:
+    """True if the call was answered; gives up early where nobody says even 100."""
+    for seconds in (SILENCE_SECONDS, ANSWER_SECONDS - SILENCE_SECONDS):
+        try:
+            async with asyncio.timeout(seconds):
+                is_answered = await leg.wait_final()
+        except TimeoutError:
+            if not leg.progress.provisional_at:
+                leg.progress.reason = f"nothing came back from {where}: is a SIP server there?"
+                return False
+        else:
+            if leg.progress.status is None and leg.progress.reason is None:
+                leg.progress.reason = f"{where} cannot be reached: is a SIP server there?"
+            return is_answered
+    leg.progress.reason = f"no answer within {ANSWER_SECONDS:g} s"
+    return False
 
 
 async def _talk(call: PhoneCall, leg: OutboundLeg) -> None:
