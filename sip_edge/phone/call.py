@@ -179,12 +179,13 @@ async def _converse(call: PhoneCall, leg: OutboundLeg, hop: NextHop) -> PhoneRep
     if is_answered:
         await _talk(call, leg)
     talked = loop.time() - answered_at if is_answered else 0.0
-    leg.hang_up()
-    try:
-        async with asyncio.timeout(FAREWELL_SECONDS):
-            await leg.wait_ended()
-    except TimeoutError:
-        pass
+    if leg.progress.provisional_at:  # Else there is nobody to say goodbye to.
+        leg.hang_up()
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await leg.wait_ended()
+        except TimeoutError:
+            pass
     return _report(leg, ear, is_answered=is_answered, talked_seconds=talked)
 
 
