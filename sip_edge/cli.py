@@ -141,7 +141,9 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     call.add_argument(
         "--seconds", type=_seconds, default=5.0, metavar="N", help="talk so long (%(default)g)"
     )
-    call.add_argument("--digits", default="", metavar="KEYS", help="keys to press, e.g. 12#")
+    call.add_argument(
+        "--digits", type=_digits, default="", metavar="KEYS", help="keys to press, e.g. 12#"
+    )
     call.add_argument("--json", action="store_true", help="print one JSON object")
     call.set_defaults(command=_call)
 
@@ -176,10 +178,19 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("must be from 0 to 3600")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds up to 3600")
     return value
+
+
+def _digits(text: str) -> str:
+    if not set(text) <= set("0123456789*#ABCD"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be of the keys 0123456789*#ABCD")
+    return text
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sip_edge.agents.session import WorkerSession
     from sip_edge.agents.settings import WorkerSettings
-    from sip_edge.agents.url import WorkerUrl
+    from sip_edge.routing.worker_url import WorkerUrl
 
 MAX_DETAIL_LENGTH: Final = 160
 """Characters of a peer's own words in an error."""

@@ -17,11 +17,11 @@ from sip_edge.agents.dialer import DialError, dial, permitted
 from sip_edge.agents.messages import custom_parameters
 from sip_edge.agents.session import WorkerSession
 from sip_edge.agents.signature import SecretError, upgrade_headers
-from sip_edge.agents.url import WorkerUrlError, parse_worker_url
 from sip_edge.resolver import ResolveError
 from sip_edge.routing.outcome import AttemptFailure
 from sip_edge.routing.ports import AgentUnavailableError
 from sip_edge.routing.timeline import Stage
+from sip_edge.routing.worker_url import WorkerUrlError, parse_worker_url
 
 if TYPE_CHECKING:
     import socket
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from sip_edge.agents.counters import WorkerObserver
     from sip_edge.agents.settings import WorkerSettings
-    from sip_edge.agents.url import WorkerUrl
     from sip_edge.resolver import Resolver
     from sip_edge.routing.plan import AgentRecord
     from sip_edge.routing.ports import AgentOffer
     from sip_edge.routing.timeline import CallTimeline
+    from sip_edge.routing.worker_url import WorkerUrl
 
 
 class WebSocketAgents:

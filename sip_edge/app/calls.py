@@ -38,6 +38,7 @@ class Calls:
         carriers: CarrierTable,
         media: MediaPort,
         max_calls: int,
+        max_call_seconds: float,
         forward_headers: Sequence[str],
         on_call_ended: CallEnd,
         on_change: Callable[[int], None],
@@ -46,6 +47,7 @@ class Calls:
         self._carriers = carriers
         self._media = media
         self._max_calls = max_calls
+        self._max_call_seconds = max_call_seconds
         self._forward_headers = forward_headers
         self._on_call_ended = on_call_ended
         self._on_change = on_change
@@ -94,6 +96,7 @@ class Calls:
             facts=facts,
             timeline=timeline,
             loop=self._loop,
+            max_seconds=self._max_call_seconds,
             sdp_session_id=secrets.randbits(31),
             end_call=self._end,
         )
@@ -111,6 +114,7 @@ class Calls:
         """The handler's report (routing.ports.CallObserver)."""
         leg = self._legs.pop(report.facts.call_id)
         self._refused.pop(report.facts.call_id, None)
+        leg.close()
         self._tasks.pop(leg, None)
         if not self._tasks:
             self._is_empty.set()

@@ -85,7 +85,7 @@ async def explain_number(config: Config, dialled: str, carrier_name: str | None)
         if carrier is None:
             known = ", ".join(sorted(config.carriers))
             raise StartError(f"--carrier {carrier_name}: the configuration has {known}")
-    number = normalise(dialled, carrier.country if carrier else None)
+    number = normalise(dialled, carrier.country if carrier else _only_country(config))
     async with open_database(config.database) as dsn:
         route = None if number is None else await _read_route(dsn, number)
     plan = plan_route(route, number=number, provider=carrier.provider if carrier else None)
@@ -103,6 +103,12 @@ async def load_agents_and_numbers(dsn: str, path: Path) -> None:
             await close(connection)
     except DATABASE_ERRORS as error:
         raise StartError(explain_failure(dsn, error)) from error
+
+
+def _only_country(config: Config) -> str | None:
+    """Where a number without country code belongs, if all carriers agree on it."""
+    countries = {carrier.country for carrier in config.carriers.values()}
+    return countries.pop() if len(countries) == 1 else None
 
 
 def _read_seed(path: Path) -> SeedData:

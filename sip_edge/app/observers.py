@@ -67,8 +67,10 @@ class RouteEvents:
 
     def row_problem(self, problem: Problem) -> None:
         """A row cannot be used as it is."""
+        # The key of `phone_numbers` is a number: it goes where logs mask it.
+        key = "phone_number" if problem.table == "phone_numbers" else "agent_id"
         _log.warning(
-            "route_row_problem", table=problem.table, row=problem.key, problem=problem.text
+            "route_row_problem", table=problem.table, **{key: problem.key}, problem=problem.text
         )
 
 

@@ -209,7 +209,7 @@ class Server:
 
     def update_gauges(self) -> None:
         """Once a second: what is read rather than counted."""
-        self._metrics.rtp_ports_free.set(self.sip.ports.free)
+        self._metrics.rtp_ports_free.set(self.sip.ports.count_free(self._loop.time()))
         self._metrics.loop_longest_stall.set(self.watch.longest_stall)
         if self._table is not None:
             self._metrics.route_entries.set(self._table.entries)

@@ -77,6 +77,7 @@ class SipSide:
             carriers=self._carriers,
             media=self._media_port(),
             max_calls=config.sip.max_calls,
+            max_call_seconds=config.sip.max_call_seconds,
             forward_headers=config.dispatch.forward_headers,
             on_call_ended=events.call_ended,
             on_change=metrics.calls_active.set,

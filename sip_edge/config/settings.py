@@ -70,6 +70,7 @@ class SipSettings(_Section):
     ] = ("udp", "tcp")
     user_agent: VisibleText = "sip-edge"
     max_calls: Count = 250
+    max_call_seconds: Seconds = 14_400.0
     max_transactions: Count = 20_000
     max_connections: Count = 1_000
     max_connections_per_source: Count = 64

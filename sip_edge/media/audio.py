@@ -49,6 +49,10 @@ class AudioStream(Protocol):
         """Drop what is queued at once; each pending mark is reported, in order."""
         ...
 
+    def trim(self) -> None:
+        """Drop the silence at the end of what is queued: nobody waits for it."""
+        ...
+
     async def drained(self) -> None:
         """Return when all that is queued has been played (at once if nothing is)."""
         ...

@@ -12,6 +12,10 @@ MAX_MARKS: Final = 4096
 """An agent marks once a sentence; whoever has thousands of marks pending does not read them."""
 
 
+_SILENT_CODES: Final = b"\xff\x7f"
+"""µ-law for +0 and -0."""
+
+
 class PlayoutQueue:
     """Sound (µ-law) and marks in the order in which they were queued.
 
@@ -97,6 +101,12 @@ class PlayoutQueue:
         self._marks.clear()
         self._sound = bytearray()
         return pending
+
+    def trim(self) -> None:
+        """Drop the silence at the end of what is queued; marks that stood in it come earlier."""
+        self._sound = self._sound.rstrip(_SILENT_CODES)
+        end = self._taken + len(self._sound)
+        self._marks = deque((min(position, end), name) for position, name in self._marks)
 
     @property
     def is_drained(self) -> bool:

@@ -176,11 +176,14 @@ async def _converse(call: PhoneCall, leg: OutboundLeg, hop: NextHop) -> PhoneRep
     )
     is_answered = await _wait_for_answer(leg, f"{host}:{call.port}")
     answered_at = loop.time()
-    if is_answered:
-        await _talk(call, leg)
-    talked = loop.time() - answered_at if is_answered else 0.0
-    if leg.progress.provisional_at:  # Else there is nobody to say goodbye to.
-        leg.hang_up()
+    try:
+        if is_answered:
+            await _talk(call, leg)
+    finally:
+        talked = loop.time() - answered_at if is_answered else 0.0
+        if leg.progress.provisional_at:  # Else there is nobody to say goodbye to.
+            leg.hang_up()
+    if leg.progress.provisional_at:
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await leg.wait_ended()

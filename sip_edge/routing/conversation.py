@@ -14,16 +14,27 @@ from sip_edge.routing.dispatch import first_to_answer
 from sip_edge.routing.outcome import AgentEnd
 from sip_edge.routing.plan import AbnormalEnd, Role
 from sip_edge.routing.ports import LostAgent, Move
+from sip_edge.routing.timeline import Stage
 
 if TYPE_CHECKING:
     from sip_edge.media.audio import AudioStream
     from sip_edge.routing.dispatch import Connected, DispatchRules
     from sip_edge.routing.plan import AgentTarget, Connect
     from sip_edge.routing.ports import AgentGateway, CallReport, Clock, InboundCall
+    from sip_edge.routing.timeline import CallTimeline
 
 MAX_MOVES: Final = 3
 """Times that a caller is passed on to an agent: after that, a machine that listens is kinder."""
 _HOLD_TONE_SECONDS: Final = 4.0
+_ABNORMAL_ENDS: Final = frozenset(
+    {
+        AgentEnd.NO_CLOSE_FRAME,
+        AgentEnd.GOING_AWAY,
+        AgentEnd.ERROR_CODE,
+        AgentEnd.PING_TIMEOUT,
+    }
+)
+"""Ends that an agent's `abnormal_end` option may declare to be hang-ups (decision 13)."""
 
 
 async def talk(
@@ -52,11 +63,12 @@ async def talk(
         end = await _converse(current, audio)
         report.agent_end = end
         if _is_hang_up(end, target):
+            audio.trim()  # pipecat, for one, says goodbye with two seconds of nothing.
             await audio.drained()
             return True
         lost_at = clock()
         lost = LostAgent(target.agent.agent_id, lost_at - joined_at, current.session.digits)
-        _play_hold_tone(audio, rules.deadline_seconds)
+        _play_hold_tone(audio, call.timeline, rules.deadline_seconds)
         current = None
         if moves < MAX_MOVES:
             moves += 1
@@ -90,16 +102,17 @@ async def _converse(connected: Connected, audio: AudioStream) -> AgentEnd:
 def _is_hang_up(end: AgentEnd, target: AgentTarget) -> bool:
     """True if the agent meant to end the call.
 
-    Some servers drop the connection when a bot simply returns; who runs one says so in the agent's
-    options, and loses the failover of a worker that was killed.
+    Some servers drop the connection, or close it with an odd code, when a bot simply returns; who
+    runs one says so in the agent's options, and loses the failover of a worker that was killed.
     """
-    if end is AgentEnd.NO_CLOSE_FRAME:
+    if end in _ABNORMAL_ENDS:
         return target.agent.options.abnormal_end is AbnormalEnd.HANG_UP
     return not end.is_failure
 
 
-def _play_hold_tone(audio: AudioStream, seconds: float) -> None:
+def _play_hold_tone(audio: AudioStream, timeline: CallTimeline, seconds: float) -> None:
     """Silence what the lost agent had queued and let the caller know that somebody is coming."""
+    timeline.rule_out(Stage.FIRST_AUDIO_OUT)  # The tone is no agent's sound.
     audio.listen(None)
     audio.clear()
     audio.play(hold_tone() * (1 + int(seconds / _HOLD_TONE_SECONDS)))

@@ -8,7 +8,7 @@ is reported once.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.routing.conversation import talk
 from sip_edge.routing.dispatch import first_to_answer
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         Voicemail,
     )
 
+REQUEST_TERMINATED: Final = 487
+"""What a caller who cancels gets (RFC 3261 section 9.2)."""
 _OVERLOADS = frozenset({Refusal.OVERLOADED, Refusal.DRAINING, Refusal.NO_RTP_PORT})
 
 
@@ -76,6 +78,9 @@ class InboundCallHandler:
             call.reject(Refusal.INTERNAL_ERROR)
             call.hang_up(EndedBy.INTERNAL)
             report.ended_by = call.ended_by
+            report.peer_reason = call.peer_reason
+            if report.outcome is Outcome.CALLER_LEFT:
+                report.status = REQUEST_TERMINATED
             call.timeline.mark(Stage.END)
             self._observer.call_ended(report)
 
@@ -88,11 +93,15 @@ class InboundCallHandler:
             return _refuse(call, report, Refusal.ROUTES_UNAVAILABLE)
         if isinstance(plan, Reject):
             return _refuse(call, report, plan.refusal)
+        if _is_over(call):
+            return Outcome.CALLER_LEFT  # In the same breath as a step of ours; nothing is open yet.
         if (plan.targets or plan.voicemail) and (refusal := call.prepare()):
             return _refuse(call, report, refusal)
 
         if connected := await self._offer_to_agents(call, plan, report):
             return await self._talk(call, connected, plan, report)
+        if _is_over(call):
+            return Outcome.CALLER_LEFT
         if plan.voicemail is not None and self._voicemail is not None:
             return await self._take_message(call, call.answer(), plan.voicemail, report)
         outcome = _refuse(call, report, plan.refusal_if_unanswered)
@@ -130,6 +139,10 @@ class InboundCallHandler:
     async def _talk(
         self, call: InboundCall, connected: Connected, plan: Connect, report: CallReport
     ) -> Outcome:
+        if _is_over(call):
+            # The caller left in the same turn of the loop in which the worker accepted.
+            connected.session.hang_up()
+            return Outcome.CALLER_LEFT
         try:
             audio = call.answer()
             report.outcome = _outcome_of(connected.target.role)
@@ -162,10 +175,16 @@ class InboundCallHandler:
         report: CallReport,
     ) -> Outcome:
         report.outcome = Outcome.VOICEMAIL
+        call.timeline.rule_out(Stage.FIRST_AUDIO_OUT)  # The greeting is no agent's sound.
         if self._voicemail is not None:
             await self._voicemail.take_message(call.facts, call.timeline, audio, message)
         call.hang_up(EndedBy.EDGE)
         return report.outcome
+
+
+def _is_over(call: InboundCall) -> bool:
+    """True if the caller has left; the task is told at its next pause, which may not come first."""
+    return call.ended_by is not None
 
 
 def _outcome_of(role: Role | None) -> Outcome:

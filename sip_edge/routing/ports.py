@@ -61,7 +61,14 @@ class InboundCall(Protocol):
     def timeline(self) -> CallTimeline: ...
 
     @property
-    def ended_by(self) -> EndedBy | None: ...
+    def ended_by(self) -> EndedBy | None:
+        """Who ended the call, None while it has not ended."""
+        ...
+
+    @property
+    def peer_reason(self) -> str | None:
+        """The Reason header with which the other side ended the call (RFC 3326)."""
+        ...
 
     def prepare(self) -> Refusal | None:
         """Make ready to carry the call's sound; a refusal if its offer or our ports forbid it."""
@@ -235,6 +242,7 @@ class CallReport:
     refusal: Refusal | None = None
     status: int | None = None
     ended_by: EndedBy | None = None
+    peer_reason: str | None = None
     agent_id: str | None = None
     role: Role | None = None
     agent_end: AgentEnd | None = None

@@ -30,10 +30,11 @@ class CallTimeline:
     loop and counts whole milliseconds.
     """
 
-    __slots__ = ("_clock", "_marks")
+    __slots__ = ("_clock", "_marks", "_ruled_out")
 
     def __init__(self, invite_at: float, *, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._ruled_out: set[Stage] = set()
         self._marks: dict[Stage, float] = {Stage.INVITE: invite_at}
 
     @property
@@ -43,7 +44,12 @@ class CallTimeline:
 
     def mark(self, stage: Stage) -> None:
         """Note that `stage` is reached now; only the first time counts."""
-        self._marks.setdefault(stage, self._clock())
+        if stage not in self._ruled_out:
+            self._marks.setdefault(stage, self._clock())
+
+    def rule_out(self, stage: Stage) -> None:
+        """A stage that was not reached by now never will be: what looks like it is not it."""
+        self._ruled_out.add(stage)
 
     def at(self, stage: Stage) -> float | None:
         """When `stage` was reached, None if it was not."""

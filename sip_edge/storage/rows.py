@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from sip_edge.routing.plan import AbnormalEnd, AgentRecord, AgentStatus, NumberRecord, WorkerOptions
+from sip_edge.routing.worker_url import WorkerUrlError, parse_worker_url
 
 Row = Mapping[str, Any]
 """A row as `queries/agents.sql` or `queries/numbers.sql` gives it; JSONB as text."""
@@ -140,15 +140,10 @@ def _status(text: str) -> tuple[AgentStatus, str | None]:
 
 
 def _worker_url_problem(url: str | None) -> str | None:
-    if url is None or not url.strip():
-        return "worker_url is empty"
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        return "worker_url is not a ws:// or wss:// address"
+        parse_worker_url(url or "")
+    except WorkerUrlError as error:
+        return str(error)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.media.offer_answer import (
+    Direction,
     LocalMedia,
     NotAcceptableError,
     answer_offer,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from sip_edge.transport.sources import Carrier
     from sip_edge.transport.user_agent import UserAgent
 
+PROBE_SECONDS: Final = 120.0
+"""How often a caller on hold is asked whether it is still there: its silence says nothing then."""
 HELD_SECONDS: Final = 0.5
 """How long the agent's first words wait for the ACK, so that the caller's phone is listening."""
 
@@ -65,12 +68,14 @@ class InboundLeg:
         facts: CallFacts,
         timeline: CallTimeline,
         loop: asyncio.AbstractEventLoop,
+        max_seconds: float,
         sdp_session_id: int,
         end_call: Callable[[InboundLeg], None],
     ) -> None:
         self.facts = facts
         self.timeline = timeline
         self.ended_by: EndedBy | None = None
+        self.peer_reason: str | None = None
         self.statistics: RtpStatistics | None = None
         self._user_agent = user_agent
         self._media = media
@@ -78,21 +83,27 @@ class InboundLeg:
         self._request = request
         self._carrier = carrier
         self._loop = loop
+        self._max_seconds = max_seconds
         self._sdp_session_id = sdp_session_id
         self._sdp_version = sdp_session_id
         self._end_call = end_call
         self._rtp: RtpSession | None = None
         self._answer: Answer | None = None
-        self._offered: SessionDescription | None = None
+        self._offered: tuple[int, SessionDescription] | None = None
+        """Our offer, and the CSeq of the INVITE whose ACK brings the answer."""
         self._warning: str | None = None
         self._is_final = False
         self._is_sounding = False
         self._release: asyncio.TimerHandle | None = None
+        self._probe: asyncio.TimerHandle | None = None
+        self._limit: asyncio.TimerHandle | None = None
 
     # What the application asks for (routing.ports.InboundCall).
 
     def prepare(self) -> Refusal | None:
         """Read the offer and open the ports."""
+        if self._is_final:
+            return Refusal.INTERNAL_ERROR  # Nothing may be opened for a call that is over.
         try:
             self._rtp = self._media.open(self)
         except NoRtpPortError:
@@ -120,13 +131,16 @@ class InboundLeg:
             sdp = self._answer.description.serialize()
             self._rtp.configure(self._answer.parameters)
         else:
-            self._offered = make_offer(self._local_media())
-            sdp = self._offered.serialize()
+            offer = make_offer(self._local_media())
+            self._offered = (self._request.cseq.number, offer)
+            sdp = offer.serialize()
         self.timeline.mark(Stage.ANSWER)
         self._user_agent.perform(
             self._user_agent.endpoint.answer(self._session, sdp, self._user_agent.now())
         )
+        self._limit = self._loop.call_later(self._max_seconds, self._lasted_too_long)
         if self._answer is not None:
+            self._watch_hold(self._answer.parameters)
             self._is_sounding = True
             self._rtp.start(held=True)
             self._release = self._loop.call_later(HELD_SECONDS, self._rtp.release)
@@ -140,7 +154,7 @@ class InboundLeg:
         response = response_to(refusal, self._carrier.responses)
         self._refuse_with(response)
         self._user_agent.forget(self._session)
-        self._close_media()
+        self.close()
         return response.status
 
     def hang_up(self, ended_by: EndedBy) -> None:
@@ -148,7 +162,7 @@ class InboundLeg:
         if self.ended_by is not None or self.timeline.at(Stage.ANSWER) is None:
             return
         self.ended_by = ended_by
-        self._close_media()
+        self.close()
         reason = _BYE_REASON.get(ended_by, _NORMAL_CLEARING)
         self._user_agent.perform(
             self._user_agent.endpoint.hang_up(
@@ -189,8 +203,8 @@ class InboundLeg:
         self.timeline.mark(Stage.ACK)
         if self._rtp is None or self.ended_by is not None:
             return
-        if self._offered is not None:
-            offered, self._offered = self._offered, None
+        if self._offered is not None and self._offered[0] == request.cseq.number:
+            (_, offered), self._offered = self._offered, None
             parameters = _read_delayed_answer(offered, request)
             if parameters is None:
                 self.hang_up(EndedBy.EDGE)
@@ -210,10 +224,12 @@ class InboundLeg:
         endpoint, now = self._user_agent.endpoint, self._user_agent.now()
         self._sdp_version += 1
         if not request.body:
-            self._offered = make_offer(self._local_media())
-            effects = endpoint.accept_offer(self._session, self._offered.serialize(), now)
+            offer = make_offer(self._local_media())
+            self._offered = (request.cseq.number, offer)
+            effects = endpoint.accept_offer(self._session, offer.serialize(), now)
         elif answer := self._read_offer(request):
             self._answer = answer
+            self._watch_hold(answer.parameters)
             if self._rtp is not None:
                 self._rtp.configure(answer.parameters)
             effects = endpoint.accept_offer(self._session, answer.description.serialize(), now)
@@ -222,12 +238,31 @@ class InboundLeg:
             effects = endpoint.reject_offer(self._session, 488, now, headers=headers)
         self._user_agent.perform(effects)
 
+    def _watch_hold(self, parameters: AudioParameters) -> None:
+        """A caller on hold may be silent: ask it now and then, instead of listening for sound."""
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+        if parameters.direction is not Direction.SENDRECV:
+            self._probe = self._loop.call_later(PROBE_SECONDS, self._ask_caller)
+
+    def _ask_caller(self) -> None:
+        """OPTIONS within the dialog: 481, 408 or nothing at all ends the session (12.2.1.2)."""
+        self._probe = self._loop.call_later(PROBE_SECONDS, self._ask_caller)
+        endpoint, now = self._user_agent.endpoint, self._user_agent.now()
+        self._user_agent.perform(endpoint.send_request(self._session, "OPTIONS", now))
+
+    def _lasted_too_long(self) -> None:
+        self.hang_up(EndedBy.EDGE)
+        self._end_call(self)
+
     def _session_ended(self, effect: SessionEnded) -> None:
         self._is_final = True
+        self.peer_reason = effect.reason
         if self.ended_by is None:
             self.ended_by = _ENDED_BY[effect.cause]
             self._end_call(self)
-        self._close_media()
+        self.close()
 
     def _refuse_with(self, response: FinalResponse) -> None:
         headers = [("Reason", response.reason_header)]
@@ -264,10 +299,12 @@ class InboundLeg:
             version=self._sdp_version,
         )
 
-    def _close_media(self) -> None:
-        if self._release is not None:
-            self._release.cancel()
-            self._release = None
+    def close(self) -> None:
+        """Give the ports back; nothing is left of the leg's sound. Once more does nothing."""
+        for timer in (self._release, self._probe, self._limit):
+            if timer is not None:
+                timer.cancel()
+        self._release = self._probe = self._limit = None
         if self._rtp is not None:
             self.statistics = self._rtp.statistics()
             self._rtp.close()

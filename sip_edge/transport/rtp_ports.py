@@ -61,9 +61,9 @@ class RtpPortPool:
         self._lent: set[int] = set()
         self._is_closed = False
 
-    @property
-    def free(self) -> int:
-        """Pairs that can be lent now; a rest ends only when the next pair is asked for."""
+    def count_free(self, now: float) -> int:
+        """Pairs that can be lent now."""
+        self._end_rest(now)
         return len(self._free)
 
     @property
@@ -92,7 +92,7 @@ class RtpPortPool:
             # Another program has it. Whoever it is may be gone later.
             self._resting.append((now + self._quarantine_seconds, port))
         raise NoRtpPortError(
-            f"no RTP port: {self.lent} in use, {self.resting} resting, {self.free} free"
+            f"no RTP port: {self.lent} in use, {self.resting} resting, {len(self._free)} free"
         )
 
     def release(self, sockets: RtpSockets, now: float) -> None:
@@ -141,6 +141,8 @@ class RtpPortPool:
             raise NoRtpPortError(f"no socket: {error.strerror}") from error
         try:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            if family == socket.AF_INET6:
+                udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             udp.bind((self._host, port))
         except OSError as error:
             udp.close()

@@ -206,6 +206,10 @@ class RtpSession:
         """Drop what is queued at once; each pending mark is reported, in order."""
         self._report_marks(self._sender.queue.clear())
 
+    def trim(self) -> None:
+        """Drop the silence at the end of what is queued (AudioStream)."""
+        self._sender.queue.trim()
+
     async def drained(self) -> None:
         """Return when all that is queued has been played, or the session was closed."""
         if self._is_closed or self._sender.queue.is_drained:

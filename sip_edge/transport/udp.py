@@ -40,6 +40,9 @@ class UdpListener:
             self._socket.setblocking(False)
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 self._socket.setsockopt(socket.SOL_SOCKET, option, receive_buffer_bytes)
+            if family == socket.AF_INET6:
+                # Or `::` would take IPv4 callers too, whom an IPv6 address in SDP leaves deaf.
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             self._socket.bind((host, port))
         except OSError:
             self._socket.close()

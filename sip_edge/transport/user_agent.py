@@ -177,8 +177,26 @@ class UserAgent:
         if effect.flow.transport is Transport.UDP:
             if self._udp is not None:
                 self._udp.send(effect.data, effect.flow.remote)
-        elif self._streams is not None:
-            self._streams.send(effect.data, effect.flow)
+        elif (
+            self._streams is not None
+            and not self._streams.send(effect.data, effect.flow)
+            and self._pending_sends < MAX_PENDING_SENDS
+        ):
+            self._pending_sends += 1
+            spawn(self._answer_anew(effect), name="response on a new connection")
+
+    async def _answer_anew(self, effect: Send) -> None:
+        """RFC 3261 18.2.2: the connection is gone, so open one to the sent-by of the top Via."""
+        try:
+            message = parse_message(effect.data)
+            port = message.top_via.port or DEFAULT_PORT
+            if self._streams is not None and effect.flow.transport is Transport.TCP:
+                flow = await self._streams.flow_to(Address(effect.flow.remote.host, port))
+                self._streams.send(effect.data, flow)
+        except (OSError, ParseError):
+            pass  # A 2xx is repeated, and its call ended when no ACK comes.
+        finally:
+            self._pending_sends -= 1
 
     def _send_to(self, effect: SendTo) -> None:
         if self._send_at_once(effect):

@@ -311,3 +311,20 @@ def test_several_may_wait_for_the_end_and_one_may_give_up(open_line: OpenLine):
             assert not second.cancelled()
 
     run(check())
+
+
+def test_trimmed_stream_ends_with_its_last_sound_and_keeps_its_marks(open_line: OpenLine):
+    async def check() -> None:
+        with open_line() as line:
+            ear = Ear()
+            line.stream.listen(ear)
+            line.stream.play(A + ULAW_SILENCE + B + ULAW_SILENCE * 100)
+            line.stream.mark("the end")
+            line.stream.trim()
+            waiting = asyncio.create_task(line.stream.drained())
+            await line.step(5)
+            assert waiting.done()
+            assert line.heard()[:3] == [A, ULAW_SILENCE, B]
+            assert ear.marks == ["the end"]
+
+    run(check())

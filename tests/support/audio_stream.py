@@ -48,6 +48,13 @@ class RecordingAudioStream:
             if self.listener is not None:
                 self.listener.on_mark(name)
 
+    def trim(self) -> None:
+        self._sound = self._sound.rstrip(b"\xff\x7f")
+        end = self._taken + len(self._sound)
+        self._marks = [(min(position, end), name) for position, name in self._marks]
+        if not self._sound and self._played == self._taken:
+            self._silent.set()
+
     async def drained(self) -> None:
         await self._silent.wait()
 

@@ -96,6 +96,9 @@ class FakeAudio:
     def clear(self) -> None:
         self.log.append("clear")
 
+    def trim(self) -> None:
+        self.log.append("trim")
+
     async def drained(self) -> None:
         await asyncio.sleep(self.drain_seconds)
         self.is_drained = True
@@ -125,8 +128,11 @@ class FakeCall:
         clock = asyncio.get_running_loop().time
         self.timeline = CallTimeline(clock(), clock=clock)
         self.ended_by: EndedBy | None = None
+        self.peer_reason: str | None = None
         self.audio = FakeAudio()
         self.log: list[str] = []
+        self.leave_without_a_word = False
+        """The caller's CANCEL comes while the worker accepts; the task is not told in time."""
         self.task: asyncio.Task[None] | None = None
         self._obstacle = obstacle
         self._is_final = False
@@ -155,10 +161,14 @@ class FakeCall:
             self.ended_by = ended_by
             self.log.append(f"BYE at {self._elapsed():.3f}")
 
-    def caller_leaves(self, ended_by: EndedBy = EndedBy.CALLER) -> None:
-        """What the leg does when a CANCEL or BYE arrives."""
+    def is_cancelled(self, ended_by: EndedBy = EndedBy.CALLER) -> None:
+        """The CANCEL arrives; the task has not been told yet."""
         self.ended_by = ended_by
         self._is_final = True
+
+    def caller_leaves(self, ended_by: EndedBy = EndedBy.CALLER) -> None:
+        """What the leg does when a CANCEL or BYE arrives."""
+        self.is_cancelled(ended_by)
         assert self.task is not None
         self.task.cancel()
 
@@ -220,6 +230,7 @@ class FakeWorld:
     reports: list[CallReport] = field(default_factory=list)
     lookup_seconds: float = 0.0
     message_seconds: float = 0.0
+    call: FakeCall | None = None
 
     async def lookup(self, phone_number: str) -> Route | None:
         await asyncio.sleep(self.lookup_seconds)
@@ -234,6 +245,8 @@ class FakeWorld:
         worker = self.workers[record.agent_id]
         if worker.is_broken:
             raise ZeroDivisionError("a defect in an adapter")
+        if self.call is not None and self.call.leave_without_a_word:
+            self.call.is_cancelled()
         try:
             async with asyncio.timeout(offer.accept_timeout_seconds):
                 await asyncio.sleep(worker.seconds)
@@ -277,6 +290,7 @@ class FakeWorld:
 
     async def serve(self, call: FakeCall, *, leaves_after: float | None = None) -> CallReport:
         """One call from INVITE to its end; the caller leaves after so many seconds."""
+        self.call = call
         task = asyncio.create_task(self.handler().handle_invite(call))
         call.task = task
         if leaves_after is not None:

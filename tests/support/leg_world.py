@@ -172,6 +172,7 @@ class LegWorld:
             ),
             timeline=CallTimeline(received_at, clock=self.clock),
             loop=self.loop,
+            max_seconds=14_400.0,
             sdp_session_id=7,
             end_call=self.ended.append,
         )

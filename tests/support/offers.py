@@ -118,5 +118,8 @@ class ScriptedAudio:
         self.log.append("clear")
         self.heard()
 
+    def trim(self) -> None:
+        self.log.append("trim")
+
     async def drained(self) -> None:
         self.heard()

@@ -43,14 +43,16 @@ class World:
     def __init__(self, *, max_calls: int = 10) -> None:
         self.loop = asyncio.get_running_loop()
         self.udp = MemoryUdp()
+        self.media = MemoryMedia(100)
         self.reports: list[CallReport] = []
         self.levels: list[int] = []
         self.live = 0
         self.calls = Calls(
             loop=self.loop,
             carriers=CarrierTable([CARRIER]),
-            media=MemoryMedia(100),  # type: ignore[arg-type]
+            media=self.media,  # type: ignore[arg-type]
             max_calls=max_calls,
+            max_call_seconds=14_400.0,
             forward_headers=(),
             on_call_ended=lambda report, statistics: self.reports.append(report),
             on_change=self.levels.append,
@@ -181,6 +183,7 @@ def test_cancel_in_the_same_breath_as_the_invite_is_reported_like_any_other_call
 
     assert len(world.reports) == 1
     assert len(world.calls) == 0
+    assert all(session.log[-1:] == ["close"] for session in world.media.sessions)
 
 
 def test_drain_refuses_new_calls_and_lets_the_current_ones_finish() -> None:

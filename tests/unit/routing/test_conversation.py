@@ -78,7 +78,7 @@ def test_agent_that_takes_over_learns_whom_it_replaces_and_which_keys_were_press
 def test_lost_agents_words_give_way_to_the_hold_tone_at_once_and_it_to_the_next_agent() -> None:
     call, _, _ = _serve([_lost(), _hangs_up()], [])
 
-    assert call.audio.log == ["clear", "play 12 s at 2.000", "clear"]
+    assert call.audio.log == ["clear", "play 12 s at 2.000", "clear", "trim"]
 
 
 def test_fallback_takes_over_when_the_same_agent_is_gone_for_good() -> None:
@@ -123,17 +123,21 @@ def test_call_is_moved_three_times_at_most_and_then_taken_by_voicemail() -> None
     assert call.log == ["200 at 0.000", "BYE at 4.000"]
 
 
-def test_dropped_connection_is_a_hang_up_where_the_agents_options_say_so() -> None:
-    call, report, world = _serve([_lost()], [_hangs_up()], abnormal_end=AbnormalEnd.HANG_UP)
+@pytest.mark.parametrize(
+    "end",
+    [AgentEnd.NO_CLOSE_FRAME, AgentEnd.GOING_AWAY, AgentEnd.ERROR_CODE, AgentEnd.PING_TIMEOUT],
+)
+def test_abnormal_end_is_a_hang_up_where_the_agents_options_say_so(end: AgentEnd) -> None:
+    call, report, world = _serve([_lost(end)], [_hangs_up()], abnormal_end=AbnormalEnd.HANG_UP)
 
     assert len(world.offers) == 1
     assert call.audio.is_drained
     assert (report.outcome, report.ended_by) == (Outcome.AGENT, EndedBy.AGENT)
 
 
-def test_error_code_moves_the_caller_even_where_a_dropped_connection_is_a_hang_up() -> None:
+def test_flood_moves_the_caller_even_where_abnormal_ends_are_hang_ups() -> None:
     _, report, world = _serve(
-        [_lost(AgentEnd.ERROR_CODE), _hangs_up()], [], abnormal_end=AbnormalEnd.HANG_UP
+        [_lost(AgentEnd.FLOOD), _hangs_up()], [], abnormal_end=AbnormalEnd.HANG_UP
     )
 
     assert len(world.offers) == 2

@@ -165,6 +165,22 @@ def test_worker_that_closes_before_the_answer_has_not_taken_the_call() -> None:
     assert call.log == ["480 at 0.000"]
 
 
+def test_worker_that_accepts_as_the_caller_leaves_is_let_go_of_and_nothing_is_answered() -> None:
+    session = FakeSession(seconds=None)
+    world = _world(Worker(session))
+
+    async def story() -> tuple[FakeCall, CallReport]:
+        call = FakeCall()
+        call.leave_without_a_word = True
+        return call, await world.serve(call)
+
+    call, report = run(story())
+
+    assert call.log == []
+    assert session.hang_ups == 1
+    assert (report.outcome, report.status) == (Outcome.CALLER_LEFT, 487)
+
+
 def test_unknown_number_is_refused_with_404_and_no_agent_is_disturbed() -> None:
     world = FakeWorld()
 

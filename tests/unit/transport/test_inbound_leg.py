@@ -262,5 +262,70 @@ def test_responses_and_events_are_counted_once_each() -> None:
     assert world.events == [Event.RETRANSMISSION_SENT]
 
 
+def test_nothing_is_opened_for_a_caller_who_has_cancelled() -> None:
+    def tell(world: LegWorld) -> None:
+        world.arrive(world.caller.cancel())
+        world.leg.prepare()
+
+    assert _story(tell).media.sessions == []
+
+
+def test_late_ack_of_the_first_answer_is_not_taken_for_the_answer_to_a_later_offer() -> None:
+    def tell(world: LegWorld) -> None:
+        world.leg.prepare()
+        world.leg.answer()
+        late = world.caller.ack()
+        world.arrive(world.caller.request("INVITE", body=b""))
+        world.arrive(late)
+        world.arrive(world.caller.ack(body=OFFER))
+
+    world = _story(tell)
+
+    assert world.requests() == []
+    assert world.ended == []
+
+
+def test_caller_on_hold_is_asked_now_and_then_whether_it_is_still_there() -> None:
+    async def main() -> list[str]:
+        world = LegWorld()
+        _answered(world)
+        world.arrive(world.caller.request("INVITE", body=OFFER + b"a=sendonly\r\n"))
+        await asyncio.sleep(121.0)
+        world.user_agent.close()
+        world.leg.close()
+        return [request.method for request in world.requests()]
+
+    assert run(main()) == ["OPTIONS"]
+
+
+def test_caller_who_resumes_is_not_asked_any_more() -> None:
+    async def main() -> list[str]:
+        world = LegWorld()
+        _answered(world)
+        world.arrive(world.caller.request("INVITE", body=OFFER + b"a=sendonly\r\n"))
+        world.arrive(world.caller.ack())
+        world.arrive(world.caller.request("INVITE", body=OFFER))
+        await asyncio.sleep(300.0)
+        world.user_agent.close()
+        world.leg.close()
+        return [request.method for request in world.requests()]
+
+    assert run(main()) == []
+
+
+def test_call_that_lasts_too_long_is_ended() -> None:
+    async def main() -> LegWorld:
+        world = LegWorld()
+        _answered(world)
+        await asyncio.sleep(14_401.0)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert [request.method for request in world.requests()] == ["BYE"]
+    assert world.ended == [world.leg]
+
+
 def _assert(truth: bool) -> None:
     assert truth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_edge.agents.url import WorkerUrlError, parse_worker_url
+from sip_edge.routing.worker_url import WorkerUrlError, parse_worker_url
 
 
 @pytest.mark.parametrize(
