@@ -16,8 +16,8 @@ lock() {
         --universal --python-version 3.11 --generate-hashes "$@"
 }
 
-lock pyproject.toml --output-file requirements.lock "$@"
-lock pyproject.toml --extra dev --output-file requirements-dev.lock "$@"
+lock pyproject.toml --extra tts --output-file requirements.lock "$@"
+lock pyproject.toml --extra tts --extra dev --output-file requirements-dev.lock "$@"
 lock requirements-build.in --constraint requirements-dev.lock \
     --output-file requirements-build.lock "$@"
 lock tests/peers/pipecat/requirements.in --no-deps \
