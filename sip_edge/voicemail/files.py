@@ -10,7 +10,7 @@ from sip_edge.tasks import spawn
 from sip_edge.voicemail.limits import RenderLimits
 from sip_edge.voicemail.renderer import RenderError
 from sip_edge.voicemail.running import make_renderer
-from sip_edge.voicemail.script import language_of
+from sip_edge.voicemail.script import bounded, language_of
 from sip_edge.voicemail.voices import installed_voice
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ async def render_text(text: str, tag: str | None) -> bytes:
 
     `tag` is a language tag; None goes by the script of the text.
     """
+    text = bounded(text)
     language = language_of(text, tag)
     voice = installed_voice(language)
     if voice is None:

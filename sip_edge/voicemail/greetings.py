@@ -21,7 +21,7 @@ from sip_edge.voicemail.pace import Failures, Pace
 from sip_edge.voicemail.packaged import packaged_message
 from sip_edge.voicemail.renderer import RenderError
 from sip_edge.voicemail.results import GreetingSource, RenderResult
-from sip_edge.voicemail.script import MAX_TEXT_CHARACTERS, language_of
+from sip_edge.voicemail.script import bounded, language_of
 
 if TYPE_CHECKING:
     from sip_edge.routing.plan import VoicemailMessage
@@ -115,7 +115,7 @@ class Greetings:
 
         Of too many texts the oldest are left for the calls that need them.
         """
-        wanted = (message.text[: MAX_TEXT_CHARACTERS + 1], message.language)
+        wanted = (bounded(message.text), message.language)
         self._wanted[wanted] = None
         self._wanted.move_to_end(wanted)
         if len(self._wanted) > self._limits.max_wanted:
@@ -126,13 +126,14 @@ class Greetings:
     async def for_call(self, message: VoicemailMessage) -> Greeting:
         """The greeting of a call that was answered, within `wait_seconds`."""
         began_at = self._clock()
-        language = language_of(message.text[: MAX_TEXT_CHARACTERS + 1], message.language)
+        text = bounded(message.text)
+        language = language_of(text, message.language)
         voice = self._find_voice(language)
         if voice is None:
             return Greeting(packaged_message(language), GreetingSource.NO_VOICE, 0.0)
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
-                sound = await self._sound(message.text[: MAX_TEXT_CHARACTERS + 1], voice)
+                sound = await self._sound(text, voice)
         except TimeoutError:
             source = GreetingSource.NOT_READY
         except RenderError as error:

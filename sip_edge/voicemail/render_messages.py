@@ -1,4 +1,4 @@
-"""What the edge and its render worker say to each other over two pipes.
+"""What the edge and its render worker say to each other over a socket.
 
 A frame is two lengths (32 bits each, big-endian), a JSON object, and sound. The worker answers each
 request with one reply, in order, and begins with a reply to request 0 when it is there.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.media.tones import beep
 from sip_edge.tasks import spawn
 from sip_edge.voicemail.disk import DiskThreads
 from sip_edge.voicemail.greeting_cache import GreetingCache
@@ -53,6 +54,7 @@ async def running_voicemail(
     """
     for language in APOLOGIES:
         packaged_message(language)  # From the disk, while it is known to be there.
+    beep()  # It takes a few milliseconds to compute, once.
     disk = DiskThreads()
     spool = MessageSpool(limits.directory, min_free_bytes=limits.min_free_bytes)
     renderer = make_renderer(clock, RenderLimits())

@@ -21,6 +21,8 @@ MAX_DENSE_CHUNK_CHARACTERS: Final = 80
 """The same in a script where a character is a syllable or a word."""
 MAX_SPOKEN_CHARACTERS: Final = 8_000
 """After numbers were written out: somebody who wrote nothing but digits is not read to the end."""
+MAX_TAG_CHARACTERS: Final = 64
+"""Of a language tag; BCP 47 section 4.4.1 recommends room for 35."""
 SCRIPT_VERSION: Final = 1
 """To be counted up when the same text is read differently: what was rendered before is outdated."""
 
@@ -44,9 +46,17 @@ class Script:
     is_cut: bool
 
 
+def bounded(text: str) -> str:
+    """As much of a text as is ever looked at: one character more than is read, so that it shows.
+
+    Half a surrogate pair, which no protocol carries, becomes a question mark.
+    """
+    return text[: MAX_TEXT_CHARACTERS + 1].encode(errors="replace").decode()
+
+
 def language_of(text: str, tag: str | None) -> str:
     """The primary subtag of a language tag (BCP 47); without one, by the text's script."""
-    subtag = re.split(r"[-_]", (tag or "").strip().lower(), maxsplit=1)[0]
+    subtag = re.split(r"[-_]", (tag or "")[:MAX_TAG_CHARACTERS].strip().lower(), maxsplit=1)[0]
     if _TAG.fullmatch(subtag):
         return subtag
     if _KANA.search(text):

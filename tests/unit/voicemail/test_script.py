@@ -7,6 +7,7 @@ import pytest
 from sip_edge.voicemail.script import (
     MAX_CHUNK_CHARACTERS,
     MAX_TEXT_CHARACTERS,
+    bounded,
     language_of,
     prepare,
     pronounceable,
@@ -39,6 +40,12 @@ def test_text_becomes_sentences_of_words() -> None:
     assert script.chunks == ("Hello there. Call five five five, zero one zero zero now.",)
     assert script.language == "en"
     assert not script.is_cut
+
+
+def test_no_more_of_a_text_is_looked_at_than_shows_that_it_is_too_long() -> None:
+    assert bounded("a" * 1_000_000) == "a" * 2001
+    assert bounded("a\ud800b") == "a?b"
+    assert prepare(bounded("a" * 1_000_000), "en").is_cut
 
 
 def test_markup_of_engines_is_not_passed_on() -> None:
