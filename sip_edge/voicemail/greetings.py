@@ -93,6 +93,7 @@ class Greetings:
         self._clock = clock
         self._limits = limits
         self._wanted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
+        self._settled: OrderedDict[int, None] = OrderedDict()
         self._retries: OrderedDict[str, tuple[float, str, Voice]] = OrderedDict()
         self._jobs: dict[str, _Job] = {}
         self._urgent: deque[_Job] = deque()
@@ -111,11 +112,14 @@ class Greetings:
         )
 
     def want(self, message: VoicemailMessage) -> None:
-        """A text appeared or changed: have it ready some day. Costs a microsecond.
+        """A text appeared or changed: have it ready some day. Costs two microseconds.
 
-        Of too many texts the oldest are left for the calls that need them.
+        To be told again of a text that is ready changes nothing. Of too many texts the oldest are
+        left for the calls that need them.
         """
         wanted = (bounded(message.text), message.language)
+        if hash(wanted) in self._settled:
+            return
         self._wanted[wanted] = None
         self._wanted.move_to_end(wanted)
         if len(self._wanted) > self._limits.max_wanted:
@@ -207,14 +211,20 @@ class Greetings:
 
     async def _newest_wanted(self) -> _Job | None:
         """The newest text, if it is not there yet."""
-        (text, tag), _ = self._wanted.popitem()
+        wanted, _ = self._wanted.popitem()
+        text, tag = wanted
         voice = self._find_voice(language_of(text, tag))
         if voice is None:
             return None
         self._speaker.warm(voice)
         key = greeting_key(text, voice)
         now = self._clock()
-        if self._failures.is_resting(key, now) or await self._is_there(key):
+        if self._failures.is_resting(key, now):
+            return None
+        if await self._is_there(key):
+            self._settled[hash(wanted)] = None
+            if len(self._settled) > self._limits.max_settled:
+                self._settled.popitem(last=False)
             return None
         return _Job(key, text, voice, now)
 

@@ -34,7 +34,8 @@ class GreetingLimits:
     A call waits `wait_seconds` for its text, then hears the packaged message. Of texts that only
     appeared in a table `max_wanted` wait their turn and `background_per_minute` are rendered: at a
     tenth of a second each, 2 % of a core. `max_urgent` texts of calls wait at most: those behind
-    them could not be ready in time. A text that fails `max_attempts` times is left alone for
+    them could not be ready in time. `max_settled` texts are known to be there, so that a table that
+    is read again wants nothing. A text that fails `max_attempts` times is left alone for
     `give_up_seconds`, `max_failures` of them are remembered. `max_sound_seconds` of speech is more
     than anybody listens to, and less than a call may have queued.
     """
@@ -44,6 +45,7 @@ class GreetingLimits:
     background_per_minute: float = 120.0
     background_burst: float = 20.0
     max_urgent: int = 64
+    max_settled: int = 20_000
     max_attempts: int = 3
     retry_seconds: float = 30.0
     give_up_seconds: float = 3600.0

@@ -197,6 +197,44 @@ def test_newest_text_is_rendered_first(tmp_path: Path) -> None:
     run(check())
 
 
+def test_table_that_is_read_again_wants_nothing(tmp_path: Path) -> None:
+    async def check() -> None:
+        limits = GreetingLimits(max_wanted=2, max_settled=100)
+        async with world_in(tmp_path, limits=limits) as world:
+            texts = [f"text {number}" for number in range(10)]
+            for _ in range(3):
+                for text in texts:
+                    world.want(text)
+                    await asyncio.sleep(1)
+            world.observer.renderings.clear()
+
+            for text in texts:
+                world.want(text)
+            await asyncio.sleep(1)
+
+            # Ten would be too many at once: eight would have been dropped.
+            assert world.observer.renderings == []
+            assert len(world.speaker.spoken) == 10
+
+    run(check())
+
+
+def test_only_so_many_texts_are_known_to_be_there(tmp_path: Path) -> None:
+    async def check() -> None:
+        limits = GreetingLimits(max_settled=1)
+        async with world_in(tmp_path, limits=limits) as world:
+            for _ in range(2):
+                for text in ("one", "two"):
+                    world.want(text)
+                    await asyncio.sleep(1)
+
+            # "one" was pushed out by "two", and is found to be there once more.
+            assert world.speaker.spoken == ["one", "two"]
+            assert (await world.call("one")).source is GreetingSource.TEXT
+
+    run(check())
+
+
 def test_table_changes_are_rendered_at_a_bounded_rate(tmp_path: Path) -> None:
     limits = GreetingLimits(background_per_minute=60, background_burst=3)
 
