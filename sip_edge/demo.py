@@ -11,9 +11,12 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from sip_edge.app import StartError, load_agents_and_numbers, running_server
+from sip_edge.app import StartError, load_agents_and_numbers, newest_voicemail, running_server
+from sip_edge.media.tones import beep, chime
+from sip_edge.media.wav import read_wav, ulaw_wav
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,8 +30,12 @@ WORKER_HOST: Final = "127.0.0.1"
 WORKER_PORT: Final = 7860
 WORKER_SECONDS: Final = 10.0
 """How long the demo worker may take to listen."""
-CALL_SECONDS: Final = 3.0
 ROUTE_SECONDS: Final = 10.0
+VOICEMAIL_SECONDS: Final = 10.0
+"""How long a message's row may take to be in the database."""
+_BEEP_PART: Final = slice(320, 2240)
+"""Of the beep's sound: its middle, which comes through the loopback unchanged."""
+_NO_VOICEMAIL: Final = "no beep was heard or no message was kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +46,14 @@ class _DemoCall:
     title: str
     expected_outcome: str
     expected_status: int
+    seconds: float = 3.0
 
 
 _CALLS: Final = (
     _DemoCall("+12025550100", "an agent answers", "agent", 200),
     _DemoCall("+12025550101", "the primary's worker is down: the fallback", "fallback", 200),
     _DemoCall("+12025550102", "refused: the only agent is paused", "unavailable", 486),
+    _DemoCall("+12025550104", "nobody is there: voicemail", "voicemail", 200, seconds=14.0),
 )
 
 
@@ -94,8 +103,11 @@ async def _place(server: Server, call: _DemoCall, index: int) -> bool:
     """Place one call with the test phone and print its timeline as both sides saw it."""
     print(f"\n{index}. {call.number}: {call.title}", flush=True)
     reports: list[CallReport] = []
-    with server.watch_calls(reports.append):
-        heard = await _dial(call.number, server.sip_address)
+    with server.watch_calls(reports.append), TemporaryDirectory() as folder:
+        recording = Path(folder) / "heard.wav"
+        heard = await _dial(call, server.sip_address, recording)
+        if heard["answered"] and call.expected_outcome == "voicemail":
+            heard["voicemail"] = await _voicemail_story(server, call.number, recording)
     if not reports:
         print("   the server saw no call", flush=True)
         return False
@@ -105,16 +117,19 @@ async def _place(server: Server, call: _DemoCall, index: int) -> bool:
         reports[0].outcome.value == call.expected_outcome
         and heard["status"] == call.expected_status
         and (call.expected_status != 200 or heard["invite_to_first_audio_ms"] is not None)
+        and heard.get("voicemail") != _NO_VOICEMAIL
     )
     print(f"   {'as it should be' if is_good else 'NOT AS IT SHOULD BE'}", flush=True)
     return is_good
 
 
-async def _dial(number: str, to: str) -> dict[str, Any]:
+async def _dial(call: _DemoCall, to: str, recording: Path) -> dict[str, Any]:
     """`sip-edge call` in a process of its own: what the phone reports."""
+    words = recording.with_name("said.wav")
+    await asyncio.to_thread(words.write_bytes, ulaw_wav(chime() * int(call.seconds)))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sip_edge", "call", number,
-        "--to", to, "--seconds", str(CALL_SECONDS), "--json",
+        sys.executable, "-m", "sip_edge", "call", call.number, "--json", "--to", to,
+        "--seconds", str(call.seconds), "--play", str(words), "--record", str(recording),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -122,6 +137,17 @@ async def _dial(number: str, to: str) -> dict[str, Any]:
     output, _ = await process.communicate()
     heard: dict[str, Any] = json.loads(output)
     return heard
+
+
+async def _voicemail_story(server: Server, number: str, recording: Path) -> str:
+    """What the caller heard and what was kept of what it said."""
+    sound = read_wav(await asyncio.to_thread(recording.read_bytes))
+    beep_at = sound.find(beep()[_BEEP_PART])
+    greeting = "no beep" if beep_at < 0 else f"{beep_at / 8000:.1f} s of greeting, then the beep"
+    message = await newest_voicemail(server.dsn, number, within_seconds=VOICEMAIL_SECONDS)
+    if beep_at < 0 or message is None:
+        return _NO_VOICEMAIL
+    return f"heard {greeting}; kept {message.seconds:.1f} s as {message.path}"
 
 
 def _story(heard: dict[str, Any], report: CallReport) -> list[str]:
@@ -146,6 +172,8 @@ def _story(heard: dict[str, Any], report: CallReport) -> list[str]:
     lines = [f"the phone, ms after INVITE:  {phone}", f"the server:                  {inside}"]
     if tried:
         lines.append(f"agents asked:                {tried}")
+    if "voicemail" in heard:
+        lines.append(f"voicemail:                   {heard['voicemail']}")
     if heard["answered"]:
         lines.append(
             f"talked {heard['talked_seconds']:.1f} s: {heard['packets_received']} packets heard,"

@@ -52,6 +52,9 @@ STAGES: Final = {
 """The stages of a call's set-up that are measured, each from the one before it."""
 
 
+FAILOVER_PHASES: Final = ("before_answer", "after_answer")
+
+
 class RtpTotals(Protocol):
     """What an RTP session counted while it lived."""
 
@@ -74,6 +77,19 @@ class Lookup(Enum):
     MISS = "miss"
     STALE = "stale"
     UNAVAILABLE = "unavailable"
+
+
+VOICEMAILS: Final = (
+    "saved", "database_unavailable", "row_refused", "hung_up_in_greeting", "too_short", "silent",
+    "too_many", "disk_full", "unwritable",
+)  # fmt: skip
+"""What can become of a caller's turn with the voicemail."""
+GREETINGS: Final = ("text", "not_ready", "no_voice", "failed", "busy")
+"""What a caller heard before the beep: the text, or the packaged message and why."""
+RENDERINGS: Final = (
+    "rendered", "bad_sound", "engine_error", "timed_out", "died", "given_up", "cut", "dropped",
+)  # fmt: skip
+"""What can become of a text that is to be read aloud."""
 
 
 class FrameFault(Enum):
@@ -114,10 +130,14 @@ class Metrics:
         self.calls_ended_by = by("call_ends", "Calls by who ended them", "by", _values(EndedBy))
         self.calls_refused = by("calls_refused", "Calls refused", "refusal", _values(Refusal))
         self.agent_ends = by("agent_ends", "Agents' turns by end", "end", _values(AgentEnd))
+        self.moves = by("moves", "Agents lost in mid-call", "lost", _values(AgentEnd))
         self.route_lookups = by("route_lookups", "Look-ups of numbers", "result", _values(Lookup))
         self.worker_frames = by(
             "worker_frame_faults", "Bad messages of workers", "fault", _values(FrameFault)
         )
+        self.voicemails = by("voicemails", "Turns with the voicemail", "result", VOICEMAILS)
+        self.greetings = by("voicemail_greetings", "Greetings played", "source", GREETINGS)
+        self.renderings = by("voicemail_renderings", "Texts read aloud", "result", RENDERINGS)
         self.rtp_packets = by("rtp_packets", "RTP packets", "direction", ["in", "out"])
         self.rtp_lost = count("rtp_packets_lost", "RTP packets that never came")
         self.rtp_late = count("rtp_packets_late", "RTP packets that came after their time")
@@ -149,6 +169,17 @@ class Metrics:
         self.invite_to_first_audio = histogram(
             "invite_to_first_audio_seconds", "INVITE to the agent's first sound", SETUP
         )
+        self.greeting_wait = histogram(
+            "voicemail_greeting_wait_seconds", "Waiting for the text to be ready", SETUP
+        )
+        failover = Histogram(
+            "sip_edge_failover_seconds",
+            "From the loss of an agent, or its first refusal, to the next one's acceptance",
+            ["phase"],
+            buckets=SETUP,
+            registry=self.registry,
+        )
+        self.failovers = {phase: failover.labels(phase) for phase in FAILOVER_PHASES}
         self.call_duration = histogram("call_duration_seconds", "Answer to end", TALK)
         self.rtp_pacing_lag = histogram("rtp_pacing_lag_seconds", "Lateness of RTP turns", LAG)
         self.loop_lag = histogram("loop_lag_seconds", "Lateness of the media loop", LAG)
@@ -187,12 +218,25 @@ class Metrics:
             self.agent_ends[report.agent_end.value].inc()
         for attempt in report.attempts:
             self.attempts[attempt.role, attempt.failure].inc()
+        self._failovers_ended(report)
         at = report.timeline.at
         for stage, before in STAGES.items():
             _observe(self.setup_stages[stage], at(before), at(stage))
         _observe(self.invite_to_answer, at(Stage.INVITE), at(Stage.ANSWER))
         _observe(self.invite_to_first_audio, at(Stage.INVITE), at(Stage.FIRST_AUDIO_OUT))
         _observe(self.call_duration, at(Stage.ANSWER), at(Stage.END))
+
+    def _failovers_ended(self, report: CallReport) -> None:
+        """Before the answer: the attempts that failed in front of the one that took the call."""
+        attempts = report.attempts
+        accepted = next((i for i, each in enumerate(attempts) if each.failure is None), None)
+        if accepted:
+            lost = sum(each.seconds for each in attempts[: accepted + 1])
+            self.failovers["before_answer"].observe(lost)
+        for move in report.moves:
+            self.moves[move.lost.value].inc()
+            if move.to_role is not None:
+                self.failovers["after_answer"].observe(move.seconds)
 
     def rtp_ended(self, totals: RtpTotals) -> None:
         """Add what an RTP session counted, once, at its end."""

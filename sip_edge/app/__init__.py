@@ -7,7 +7,12 @@ logs.
 
 from __future__ import annotations
 
-from sip_edge.app.database import explain_number, load_agents_and_numbers, migrate_database
+from sip_edge.app.database import (
+    explain_number,
+    load_agents_and_numbers,
+    migrate_database,
+    newest_voicemail,
+)
 from sip_edge.app.errors import StartError
 from sip_edge.app.server import Server, running_server, serve
 
@@ -17,6 +22,7 @@ __all__ = [
     "explain_number",
     "load_agents_and_numbers",
     "migrate_database",
+    "newest_voicemail",
     "running_server",
     "serve",
 ]

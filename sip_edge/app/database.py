@@ -25,6 +25,7 @@ from sip_edge.storage.pool import (
 from sip_edge.storage.route_questions import Questions
 from sip_edge.storage.route_source import PostgresRouteSource
 from sip_edge.storage.seed import SeedData, SeedError, load_seed, parse_seed
+from sip_edge.storage.voicemails import StoredVoicemail, VoicemailStore
 from sip_edge.tasks import spawn
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sip_edge.config import Config, DatabaseSettings
     from sip_edge.routing.plan import Route
 
+POLL_SECONDS: Final = 0.1
 ASK_SECONDS: Final = 5.0
 """How long a command waits for an answer; it has more time than a call."""
 
@@ -103,6 +105,19 @@ async def load_agents_and_numbers(dsn: str, path: Path) -> None:
             await close(connection)
     except DATABASE_ERRORS as error:
         raise StartError(explain_failure(dsn, error)) from error
+
+
+async def newest_voicemail(
+    dsn: str, phone_number: str, *, within_seconds: float
+) -> StoredVoicemail | None:
+    """The last message for a number, waiting for it to appear; None if none does."""
+    async with create_pool(dsn) as pool:
+        store = VoicemailStore(pool)
+        for _ in range(int(within_seconds / POLL_SECONDS)):
+            if found := await store.newest(limit=1, phone_number=phone_number):
+                return found[0]
+            await asyncio.sleep(POLL_SECONDS)
+    return None
 
 
 def _only_country(config: Config) -> str | None:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from sip_edge.routing.ports import CallReport
     from sip_edge.storage.route_memory import Problem
     from sip_edge.transport.rtp_session import RtpStatistics
+    from sip_edge.voicemail.results import (
+        GreetingSource,
+        MessageResult,
+        RenderResult,
+        RowResult,
+    )
 
 _log = get_logger("sip_edge")
 
@@ -38,8 +44,9 @@ _FAULTS = {
 class RouteEvents:
     """What the route table does (storage.routes.RouteObserver)."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, on_change: Callable[[], None]) -> None:
         self._metrics = metrics
+        self._on_change = on_change
 
     def looked_up(self, answer: LookupAnswer) -> None:
         """Count a look-up."""
@@ -55,11 +62,13 @@ class RouteEvents:
     def reloaded(self, *, entries: int, seconds: float) -> None:
         """All routes were read."""
         self._metrics.route_entries.set(entries)
+        self._on_change()
         _log.info("routes_loaded", entries=entries, ms=round(seconds * 1000, 1))
 
     def refreshed(self, *, rows: int, seconds: float) -> None:
         """Some rows were read again."""
         _log.debug("routes_refreshed", rows=rows, ms=round(seconds * 1000, 1))
+        self._on_change()
 
     def drifted(self) -> None:
         """Something changed the tables behind the triggers' back."""
@@ -84,6 +93,29 @@ class WorkerEvents:
         """Count what should not happen; the rest is in the calls' own lines."""
         if fault := _FAULTS.get(kind):
             self._metrics.worker_frames[fault.value].inc(count)
+
+
+class VoicemailEvents:
+    """What the voicemail does (voicemail.results.VoicemailObserver)."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def message_ended(self, result: MessageResult, seconds: float) -> None:
+        """A caller's turn is over."""
+        self._metrics.voicemails[result.value].inc()
+
+    def greeting_played(self, source: GreetingSource, waited_seconds: float) -> None:
+        """A greeting begins."""
+        self._metrics.greetings[source.value].inc()
+        self._metrics.greeting_wait.observe(waited_seconds)
+
+    def text_rendered(self, result: RenderResult, seconds: float) -> None:
+        """A text was rendered or was not."""
+        self._metrics.renderings[result.value].inc()
+
+    def row_written(self, result: RowResult) -> None:
+        """The turn's own result says what became of its row."""
 
 
 class CallEvents:

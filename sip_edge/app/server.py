@@ -21,7 +21,7 @@ from sip_edge.agents.websocket import WebSocketAgents
 from sip_edge.api import HttpServer, ListenError, ReadyState, Sources, make_app
 from sip_edge.app.database import open_database
 from sip_edge.app.errors import StartError
-from sip_edge.app.observers import CallEvents, RouteEvents, WorkerEvents
+from sip_edge.app.observers import CallEvents, RouteEvents, VoicemailEvents, WorkerEvents
 from sip_edge.app.sip_side import SipSide
 from sip_edge.logs import configure_logging, get_logger
 from sip_edge.loopwatch import LoopWatch, tune_gc
@@ -32,7 +32,10 @@ from sip_edge.storage.migrate import MigrationError, migrate, packaged_migration
 from sip_edge.storage.pool import DATABASE_ERRORS, close, connect, create_pool, explain_failure
 from sip_edge.storage.route_source import PostgresRouteSource
 from sip_edge.storage.routes import STANDARD_SETTINGS, RouteTable, TableState
+from sip_edge.storage.voicemails import VoicemailStore
 from sip_edge.tasks import count_failures_with, report_loop_errors, spawn
+from sip_edge.voicemail.limits import RecordingLimits
+from sip_edge.voicemail.running import running_voicemail
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -40,12 +43,15 @@ if TYPE_CHECKING:
     from sip_edge.config import Config
     from sip_edge.routing.plan import Route
     from sip_edge.routing.ports import CallReport
+    from sip_edge.voicemail.service import VoicemailService
 
 RETRY_SECONDS: Final = 1.0
 """How long to wait for a database that was not there when we started, before the next try."""
 REMIND_ATTEMPTS: Final = 30
 """Every so many tries an operator is reminded; each of them would fill the log."""
 GAUGE_SECONDS: Final = 1.0
+TEXTS_PAUSE: Final = 20.0
+"""Looking at all texts is followed by a pause so many times as long."""
 
 _log = get_logger("sip_edge")
 
@@ -53,10 +59,14 @@ _log = get_logger("sip_edge")
 class Server:
     """A running server; `running_server` makes one."""
 
-    def __init__(self, config: Config, metrics: Metrics, watch: LoopWatch) -> None:
+    def __init__(
+        self, config: Config, metrics: Metrics, watch: LoopWatch, voicemail: VoicemailService
+    ) -> None:
         self._config = config
         self._metrics = metrics
         self.watch = watch
+        self._voicemail = voicemail
+        self._texts_changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._end_now = asyncio.Event()
@@ -91,6 +101,7 @@ class Server:
             resolver=self.resolver,
             directory=self,
             agents=self.agents,
+            voicemail=voicemail,
         )
 
     async def lookup(self, phone_number: str) -> Route | None:
@@ -160,9 +171,10 @@ class Server:
             async with open_database(self._config.database, report=_report_database) as dsn:
                 await self._migrate(dsn)
                 async with create_pool(dsn) as pool:
+                    self._voicemail.mailbox.connect(VoicemailStore(pool))
                     self._table = RouteTable(
                         source=PostgresRouteSource(pool=pool, connect=lambda: connect(dsn)),
-                        observer=RouteEvents(self._metrics),
+                        observer=RouteEvents(self._metrics, self._texts_changed.set),
                         clock=self._loop.time,
                         settings=replace(
                             STANDARD_SETTINGS,
@@ -173,6 +185,7 @@ class Server:
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._table.run(), name="routes")
                         group.create_task(self._note_loaded(dsn), name="routes loaded")
+                        group.create_task(self._want_texts(self._table), name="voicemail texts")
         except StartError as error:
             self._failure = error
             self._stop.set()
@@ -196,6 +209,17 @@ class Server:
                 if report.applied:
                     _log.info("migrated", applied=list(report.applied))
                 return
+
+    async def _want_texts(self, table: RouteTable) -> None:
+        """Have each voicemail message rendered when it appears, whoever wrote it."""
+        while True:
+            await self._texts_changed.wait()
+            self._texts_changed.clear()
+            began_at = self._loop.time()
+            async for message in table.voicemail_messages():
+                self._voicemail.want(message)
+            # A table that changes all the time must not cost more than a twentieth of the loop.
+            await asyncio.sleep(TEXTS_PAUSE * (self._loop.time() - began_at))
 
     async def _note_loaded(self, dsn: str) -> None:
         if self._table is None:
@@ -236,7 +260,19 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         watch = LoopWatch(loop=loop, clock=perf_counter, on_lag=metrics.loop_lag.observe)
         watch.start()
         stack.callback(watch.stop)
-        server = Server(config, metrics, watch)
+        voicemail = await stack.enter_async_context(
+            running_voicemail(
+                RecordingLimits(
+                    directory=config.voicemail.directory,
+                    max_seconds=config.voicemail.max_seconds,
+                    silence_seconds=config.voicemail.silence_seconds,
+                    max_recordings=config.sip.max_calls,
+                ),
+                observer=VoicemailEvents(metrics),
+                clock=loop.time,
+            )
+        )
+        server = Server(config, metrics, watch, voicemail)
         stack.push_async_callback(server.resolver.close)
         stack.callback(server.agents.close)
         server.http_url = _start_http(config, metrics, server, watch, stack)

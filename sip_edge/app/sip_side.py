@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sip_edge.config import Config
     from sip_edge.metrics import Metrics
     from sip_edge.resolver import Resolver
-    from sip_edge.routing.ports import AgentGateway, NumberDirectory
+    from sip_edge.routing.ports import AgentGateway, NumberDirectory, Voicemail
     from sip_edge.sip.effects import InviteReceived
     from sip_edge.sip.flow import Address
     from sip_edge.transport.inbound_leg import InboundLeg
@@ -55,6 +55,7 @@ class SipSide:
         resolver: Resolver,
         directory: NumberDirectory,
         agents: AgentGateway,
+        voicemail: Voicemail,
     ) -> None:
         self._config = config
         self._metrics = metrics
@@ -86,7 +87,7 @@ class SipSide:
             admission=self.calls.admission,
             directory=directory,
             agents=agents,
-            voicemail=None,
+            voicemail=voicemail,
             observer=self.calls,
             clock=perf_counter,
             rules=DispatchRules(

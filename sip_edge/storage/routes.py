@@ -9,10 +9,12 @@ are asked about, and memory is the second choice.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
-from sip_edge.routing.plan import Route
+from sip_edge.routing.plan import Route, VoicemailMessage
+from sip_edge.routing.policy import voicemail_message
 from sip_edge.routing.ports import Clock, RoutesUnavailableError
 from sip_edge.storage.route_keeper import (
     STANDARD_SETTINGS,
@@ -33,6 +35,10 @@ __all__ = [
     "RouteTableSettings",
     "TableState",
 ]
+
+
+MESSAGES_SLICE: Final = 200
+"""Numbers looked at between two looks at the event loop: about 1 ms."""
 
 
 class LookupAnswer(Enum):
@@ -116,6 +122,19 @@ class RouteTable:
             self._observer.looked_up(LookupAnswer.STALE_HIT)
             return known
         return await self._ask(phone_number, known)
+
+    async def voicemail_messages(self) -> AsyncIterator[VoicemailMessage]:
+        """The message of each number that has one, in slices that do not hold up the loop.
+
+        What changes meanwhile may be missed: whoever needs all asks again after a change.
+        """
+        for index, phone_number in enumerate(self._memory.numbers.keys()):
+            route = self._memory.route(phone_number, is_stale=False)
+            message = None if route is None else voicemail_message(route)
+            if message is not None:
+                yield message
+            if index % MESSAGES_SLICE == MESSAGES_SLICE - 1:
+                await asyncio.sleep(0)
 
     async def _ask(self, phone_number: str, known: Route | None) -> Route | None:
         """What PostgreSQL says, else what is known."""
