@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.config import Config, ConfigError, load_config
+from sip_edge.health import Page, check, page_url
+from sip_edge.voicemail_commands import add_voicemail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -25,6 +27,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 NO_SOUND: Final = 3
 INTERRUPTED: Final = 130
+HEALTH_SECONDS: Final = 3.0
 
 _EXIT_CODES: Final = """\
 exit codes:
@@ -69,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_server_commands(commands)
     _add_call(commands)
     _add_route(commands)
+    add_voicemail(commands, _add_config, _config, _run)
+    _add_health(commands)
     return parser
 
 
@@ -167,6 +172,20 @@ def _add_route(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     explain.set_defaults(command=_explain)
 
 
+def _add_health(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    health = commands.add_parser(
+        "health",
+        help="ask the running server how it is",
+        description="Ask /healthz of the server that this configuration describes; exit 1 if it "
+        "does not answer well. Made for container health checks.",
+    )
+    health.add_argument(
+        "--ready", action="store_true", help="ask /readyz: should new calls be sent to it?"
+    )
+    _add_config(health)
+    health.set_defaults(command=_health)
+
+
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
@@ -244,6 +263,14 @@ def _check_config(options: argparse.Namespace) -> int:
 def _version(options: argparse.Namespace) -> int:
     print(f"sip-edge {version('sip-edge')}")
     return OK
+
+
+def _health(options: argparse.Namespace) -> int:
+    http = _config(options).http
+    page = Page.READY if options.ready else Page.ALIVE
+    health = check(page_url(http.host, http.port, page), HEALTH_SECONDS)
+    print(health.text)
+    return OK if health.is_good else FAILED
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from sip_edge.app.sip_side import SipSide
 from sip_edge.logs import configure_logging, get_logger
 from sip_edge.loopwatch import LoopWatch, tune_gc
 from sip_edge.metrics import Metrics
+from sip_edge.notify import Notifier
 from sip_edge.resolver import CaresLookup, Resolver, ResolverSettings
 from sip_edge.routing.ports import RoutesUnavailableError
 from sip_edge.storage.migrate import MigrationError, migrate, packaged_migrations
@@ -65,6 +66,7 @@ class Server:
         self._config = config
         self._metrics = metrics
         self.watch = watch
+        self.notifier = Notifier(environ=os.environ, process_id=os.getpid())
         self._voicemail = voicemail
         self._texts_changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -149,6 +151,7 @@ class Server:
             raise self._failure
         self.sip.set_available(False)
         seconds = self._config.shutdown.drain_seconds
+        self.notifier.stopping("draining", within_seconds=seconds)
         _log.info("draining", calls=len(self.sip.calls), at_most_seconds=seconds)
         drain = spawn(self.sip.calls.drain(seconds), name="drain")
         hurry = spawn(self._end_now.wait(), name="second signal")
@@ -229,10 +232,17 @@ class Server:
         self.sip.set_available(True)
         self._is_loaded.set()
         tune_gc()
+        self.notifier.ready(self._status())
         _log.info("ready", sip=self.sip_address, http=self.http_url, entries=self._table.entries)
+
+    def _status(self) -> str:
+        state, reason = self.readiness()
+        calls = f"{len(self.sip.calls)} calls"
+        return f"{state.value}, {calls}: {reason}" if reason else f"{state.value}, {calls}"
 
     def update_gauges(self) -> None:
         """Once a second: what is read rather than counted."""
+        self.notifier.alive(self._loop.time(), self._status())
         self._metrics.rtp_ports_free.set(self.sip.ports.count_free(self._loop.time()))
         self._metrics.loop_longest_stall.set(self.watch.longest_stall)
         if self._table is not None:
@@ -275,6 +285,7 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         server = Server(config, metrics, watch, voicemail)
         stack.push_async_callback(server.resolver.close)
         stack.callback(server.agents.close)
+        stack.callback(server.notifier.close)
         server.http_url = _start_http(config, metrics, server, watch, stack)
         stack.callback(server.sip.close)
         address = await server.sip.open()
