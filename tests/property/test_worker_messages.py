@@ -22,7 +22,7 @@ from sip_edge.agents.messages import (
 from sip_edge.agents.session import WorkerSession
 from sip_edge.agents.settings import WorkerSettings
 from sip_edge.agents.signature import twilio_signature
-from sip_edge.agents.url import WorkerUrlError, parse_worker_url
+from sip_edge.routing.worker_url import WorkerUrlError, parse_worker_url
 from sip_edge.routing.outcome import AgentEnd
 
 json_values = st.recursive(

@@ -25,6 +25,8 @@ INACTIVE = "+12025550118"
 PATIENT = "+12025550119"
 PIPECAT = "+12025550120"
 PIPECAT_EXPLICIT = "+12025550121"
+VOICEMAIL = "+12025550122"
+GREETING = "Nobody can take your call. Please leave a message."
 TELNYX = "+12025550198"
 TWILIO = "+12025550199"
 UNKNOWN = "+12025550160"
@@ -72,6 +74,7 @@ async def write_plan(dsn: str, ports: WorkerPorts) -> None:
         (PATIENT, "twilio", "active", _routing(patient)),
         (PIPECAT, "twilio", "active", _routing(pipecat)),
         (PIPECAT_EXPLICIT, "twilio", "active", _routing(explicit)),
+        (VOICEMAIL, "twilio", "active", _routing(nobody, voicemail_message=GREETING)),
         (TELNYX, "telnyx", "active", _routing(ada)),
         (TWILIO, "twilio", "active", _routing(ada)),
     ]
@@ -94,8 +97,12 @@ async def write_plan(dsn: str, ports: WorkerPorts) -> None:
         await connection.close()
 
 
-def _routing(primary: UUID, fallback: UUID | None = None) -> str:
+def _routing(
+    primary: UUID, fallback: UUID | None = None, *, voicemail_message: str | None = None
+) -> str:
     routing: dict[str, object] = {"agent_id": str(primary)}
+    if voicemail_message is not None:
+        routing["voicemail_message"] = voicemail_message
     if fallback is not None:
         routing["fallback"] = {"agent_id": str(fallback)}
     return json.dumps(routing)

@@ -58,6 +58,10 @@ class WorkerCall:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self.closed.wait()
 
+    def vanish(self) -> None:
+        """Cut the connection without a close frame, as a worker that is killed does."""
+        self._connection.transport.abort()
+
     async def heard_at_least(self, seconds: float) -> None:
         """Wait until so much of the caller's sound has come."""
         await eventually(
@@ -119,6 +123,11 @@ class StreamWorker:
         assert self._server is not None
         self._server.close()
         await self._server.wait_closed()
+
+    def stop_listening(self) -> None:
+        """Take no new connection; those that are there stay."""
+        assert self._server is not None
+        self._server.close(close_connections=False)
 
     async def next_call(self, number: int = 1) -> WorkerCall:
         """The call with this number, counted from 1, once it has come."""

@@ -114,9 +114,9 @@ def test_problem_is_told_once_until_it_changes() -> None:
     told = [memory.agents.store([row], except_keys=()) for row in (bad, still_bad, empty)]
 
     assert told == [
-        [Problem("agents", AGENT_A, "worker_url is not a ws:// or wss:// address")],
+        [Problem("agents", AGENT_A, "worker_url must begin with ws:// or wss://")],
         [],
-        [Problem("agents", AGENT_A, "worker_url is empty")],
+        [Problem("agents", AGENT_A, "the agent has no worker_url")],
     ]
 
 
