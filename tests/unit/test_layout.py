@@ -34,6 +34,8 @@ ONLY_VALUES = {
 """Modules that define values, enums and protocols: there is nothing to call."""
 
 TESTED_ELSEWHERE = {
+    "app/voicemails.py": "process/test_no_call_is_lost.py",
+    "voicemail_commands.py": "process/test_no_call_is_lost.py",
     "agents/connection.py": "integration/test_agents_offer.py",
     "agents/counters.py": "integration/test_agents_call.py",
     "agents/speech.py": "unit/agents/test_session.py",
