@@ -135,7 +135,7 @@ def _stored(row: Any) -> StoredVoicemail:
         caller_number=row["caller_number"],
         agent_id=None if row["agent_id"] is None else str(row["agent_id"]),
         received_at=row["received_at"],
-        seconds=row["seconds"],
+        seconds=round(row["seconds"], 3),  # What `real` adds in the tenth place is noise.
         size=row["bytes"],
         path=row["path"],
     )

@@ -29,7 +29,9 @@ class World:
     def __init__(self, folder: Path, *, limits: GreetingLimits, chunk_seconds: float = 0.1) -> None:
         self.speaker = FakeSpeaker(chunk_seconds=chunk_seconds)
         self.observer = RecordingObserver()
-        self.cache = GreetingCache(folder, CacheLimits())
+        self.folder = folder
+        # One sound is remembered, the last one.
+        self.cache = GreetingCache(folder, CacheLimits(max_memory_bytes=1))
         self.greetings = Greetings(
             speaker=self.speaker,
             cache=self.cache,
@@ -42,6 +44,12 @@ class World:
 
     def find(self, language: str) -> Voice | None:
         return find_voice(language, (ENGLISH,))
+
+    def forget_everything(self) -> None:
+        """Neither memory nor disk has any greeting that anybody wants."""
+        self.cache.remember("something else", SECOND)
+        for path in self.folder.iterdir():
+            path.unlink()
 
     def want(self, text: str, language: str | None = "en") -> None:
         self.greetings.want(VoicemailMessage(text, language))
@@ -264,6 +272,28 @@ def test_a_million_texts_do_not_keep_a_call_waiting(tmp_path: Path) -> None:
     run(check())
 
 
+def test_of_too_many_texts_the_newest_are_rendered(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with world_in(tmp_path, limits=GreetingLimits(max_wanted=3)) as world:
+            for number in range(10):
+                world.want(str(number))
+            await asyncio.sleep(60)
+
+            assert world.speaker.spoken == ["9", "8", "7"]
+
+    run(check())
+
+
+def test_texts_of_calls_are_rendered_in_the_order_of_the_calls(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with world_in(tmp_path) as world:
+            await asyncio.gather(*(world.call(str(number)) for number in range(5)))
+
+            assert world.speaker.spoken == ["0", "1", "2", "3", "4"]
+
+    run(check())
+
+
 def test_too_many_calls_for_new_texts_hear_the_packaged_message_at_once(tmp_path: Path) -> None:
     limits = GreetingLimits(max_urgent=2)
 
@@ -331,6 +361,24 @@ def test_text_that_always_fails_is_given_up(tmp_path: Path) -> None:
             world.want("Hello.")
             assert (await world.call("Hello.")).source is GreetingSource.FAILED
             assert world.speaker.spoken == ["Hello."] * 3
+
+    run(check())
+
+
+def test_failures_before_a_success_are_forgotten(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with world_in(tmp_path, limits=GreetingLimits(max_attempts=2)) as world:
+            world.speaker.failures = [RenderResult.TIMED_OUT]
+            await world.call("Hello.")
+            await asyncio.sleep(60)
+            assert (await world.call("Hello.")).source is GreetingSource.TEXT
+            world.forget_everything()
+
+            world.speaker.failures = [RenderResult.TIMED_OUT]
+            await world.call("Hello.")
+
+            # One failure again, not the second one of two.
+            assert world.observer.renderings[-1] is RenderResult.TIMED_OUT
 
     run(check())
 

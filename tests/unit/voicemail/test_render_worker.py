@@ -143,6 +143,20 @@ def test_process_is_humble_and_ends_with_its_input() -> None:
     assert resource.getrlimit(resource.RLIMIT_DATA)[0] == resource.RLIM_INFINITY
 
 
+def test_what_libraries_print_is_kept_out_of_the_frames() -> None:
+    code = (
+        "from sip_edge.voicemail.render_worker import take_standard_output\n"
+        "sink = take_standard_output()\n"
+        "print('a warning of somebody', flush=True)\n"
+        "sink.write(b'a frame')\n"
+        "sink.flush()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+
+    assert done.stdout == b"a frame"
+    assert done.stderr == b"a warning of somebody\n"
+
+
 def test_process_whose_parent_is_gone_ends_at_once() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sip_edge.voicemail.render_worker", "--parent", "1"],

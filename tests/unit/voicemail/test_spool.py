@@ -188,7 +188,9 @@ def test_what_a_failed_write_left_behind_does_not_count(tmp_path: Path) -> None:
 
     complete = file.finish()
 
-    assert read_wav((tmp_path / complete.path).read_bytes()) == SECOND
+    data = (tmp_path / complete.path).read_bytes()
+    assert read_wav(data) == SECOND
+    assert len(data) == 8058
 
 
 def test_failure_to_complete_is_made_good_by_the_next_look(tmp_path: Path) -> None:

@@ -160,6 +160,22 @@ def test_pound_key_in_the_greeting_leads_to_the_beep(tmp_path: Path) -> None:
     run(check())
 
 
+def test_pound_key_at_the_beep_changes_nothing(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with world_in(tmp_path) as world:
+            task = world.call()
+            await world.caller.hears(beep())
+            world.caller.audio.press("#")
+            await world.caller.hears_the_end_of(beep())
+            await world.caller.says(2.0)
+            await task
+
+            assert is_heard_in_order(world.caller.audio.heard, GREETING, beep())
+            assert (await world.results())[0][0] is MessageResult.SAVED
+
+    run(check())
+
+
 def test_impatient_caller_does_not_hear_the_greeting_that_was_waited_for(tmp_path: Path) -> None:
     async def check() -> None:
         async with world_in(tmp_path) as world:
