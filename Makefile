@@ -41,7 +41,7 @@ clean: ## remove environments, caches and the demonstration's data
 
 # What serving needs, and the project itself, editable.
 $(VENV)/run.stamp: requirements.lock requirements-build.lock pyproject.toml
-	@echo "making $(VENV) (about half a minute)"
+	@echo "making $(VENV) (about a minute)"
 	@sh scripts/make_venv.sh $(VENV)
 	@$(PIP) --require-hashes -r requirements.lock -r requirements-build.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .

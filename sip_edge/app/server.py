@@ -50,6 +50,9 @@ RETRY_SECONDS: Final = 1.0
 """How long to wait for a database that was not there when we started, before the next try."""
 REMIND_ATTEMPTS: Final = 30
 """Every so many tries an operator is reminded; each of them would fill the log."""
+WRITE_SECONDS: Final = 5.0
+"""How long the last messages may take to be written at the end."""
+FAREWELL_SECONDS: Final = 1.0
 GAUGE_SECONDS: Final = 1.0
 TEXTS_PAUSE: Final = 20.0
 """Looking at all texts is followed by a pause so many times as long."""
@@ -160,7 +163,17 @@ class Server:
         if not drain.done():
             drain.cancel()
             await self.sip.calls.drain(0.0)
-        await asyncio.sleep(0.05)  # Until the last BYEs and records have gone out.
+        await self._voicemail.wait_written(WRITE_SECONDS)
+        await self._wait_for_farewells()
+
+    async def _wait_for_farewells(self) -> None:
+        """Until our last BYEs were answered, or repeated once: a lost one leaves a line open."""
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                while self.sip.sessions:  # noqa: ASYNC110 - the core has no event for it
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            pass
 
     def on_signal(self) -> None:
         """SIGTERM or SIGINT: the first drains, the second ends."""
