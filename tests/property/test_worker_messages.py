@@ -22,8 +22,8 @@ from sip_edge.agents.messages import (
 from sip_edge.agents.session import WorkerSession
 from sip_edge.agents.settings import WorkerSettings
 from sip_edge.agents.signature import twilio_signature
-from sip_edge.routing.worker_url import WorkerUrlError, parse_worker_url
 from sip_edge.routing.outcome import AgentEnd
+from sip_edge.routing.worker_url import WorkerUrlError, parse_worker_url
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
