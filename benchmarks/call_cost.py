@@ -204,6 +204,7 @@ async def main(options: argparse.Namespace) -> None:
             "SIP_EDGE__HTTP__PORT": str(HTTP_PORT),
             "SIP_EDGE__DATABASE__DATA_DIR": str(folder / "postgres"),
             "SIP_EDGE__VOICEMAIL__DIRECTORY": str(folder / "voicemail"),
+            "SIP_EDGE__DATABASE__SPOOL_DIR": str(folder / "spool"),
             "SIP_EDGE__MEDIA__PORT_MIN": "31000",
             "SIP_EDGE__MEDIA__PORT_MAX": "39999",
             "SIP_EDGE__SIP__MAX_CALLS": "2000",

@@ -52,6 +52,8 @@ STAGES: Final = {
 """The stages of a call's set-up that are measured, each from the one before it."""
 
 
+RECORD_ROWS: Final = ("written", "rejected", "dropped")
+"""What can become of a row of `calls`; one call may have two, as it opens and as it ends."""
 FAILOVER_PHASES: Final = ("before_answer", "after_answer")
 
 
@@ -138,6 +140,8 @@ class Metrics:
         self.voicemails = by("voicemails", "Turns with the voicemail", "result", VOICEMAILS)
         self.greetings = by("voicemail_greetings", "Greetings played", "source", GREETINGS)
         self.renderings = by("voicemail_renderings", "Texts read aloud", "result", RENDERINGS)
+        self.record_rows = by("record_rows", "Rows of calls", "result", RECORD_ROWS)
+        self.record_write_failures = count("record_write_failures", "Writes of records that failed")
         self.rtp_packets = by("rtp_packets", "RTP packets", "direction", ["in", "out"])
         self.rtp_lost = count("rtp_packets_lost", "RTP packets that never came")
         self.rtp_late = count("rtp_packets_late", "RTP packets that came after their time")
@@ -169,6 +173,7 @@ class Metrics:
         self.invite_to_first_audio = histogram(
             "invite_to_first_audio_seconds", "INVITE to the agent's first sound", SETUP
         )
+        self.record_write = histogram("record_write_seconds", "Committing rows of calls", SETUP)
         self.greeting_wait = histogram(
             "voicemail_greeting_wait_seconds", "Waiting for the text to be ready", SETUP
         )
@@ -192,6 +197,8 @@ class Metrics:
             "Longest lateness of the loop within the last minute or two",
         )
         self.rtp_ports_free = gauge("rtp_ports_free", "Pairs of RTP ports that may be used now")
+        self.record_spool_rows = gauge("record_spool_rows", "Rows that wait for the database")
+        self.record_spool_bytes = gauge("record_spool_bytes", "Their size on the disk")
         self.route_entries = gauge("route_entries", "Numbers in memory")
         self.route_age = gauge("route_age_seconds", "Since the routes were last known to be fresh")
 

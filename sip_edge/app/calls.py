@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sip_edge.routing.inbound import InboundCallHandler
-    from sip_edge.routing.ports import CallReport, InboundCall
+    from sip_edge.routing.ports import CallFacts, CallReport, InboundCall
     from sip_edge.sip.effects import InviteReceived
     from sip_edge.transport.media_port import MediaPort
     from sip_edge.transport.rtp_session import RtpStatistics
@@ -40,6 +40,7 @@ class Calls:
         max_calls: int,
         max_call_seconds: float,
         forward_headers: Sequence[str],
+        on_call_started: Callable[[CallFacts, float], None],
         on_call_ended: CallEnd,
         on_change: Callable[[int], None],
     ) -> None:
@@ -49,6 +50,7 @@ class Calls:
         self._max_calls = max_calls
         self._max_call_seconds = max_call_seconds
         self._forward_headers = forward_headers
+        self._on_call_started = on_call_started
         self._on_call_ended = on_call_ended
         self._on_change = on_change
         self._tasks: dict[InboundLeg, asyncio.Task[None]] = {}
@@ -100,6 +102,7 @@ class Calls:
             sdp_session_id=secrets.randbits(31),
             end_call=self._end,
         )
+        self._on_call_started(facts, received_at)
         if self.is_draining:
             self._refused[facts.call_id] = Refusal.DRAINING
         elif len(self._tasks) - len(self._refused) >= self._max_calls:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sip_edge.metrics import Metrics
-    from sip_edge.routing.ports import CallReport
+    from sip_edge.routing.ports import CallFacts, CallReport
+    from sip_edge.storage.call_records import CallRecords
     from sip_edge.storage.route_memory import Problem
+    from sip_edge.storage.spool_lines import RowKind
     from sip_edge.transport.rtp_session import RtpStatistics
     from sip_edge.voicemail.results import (
         GreetingSource,
@@ -118,15 +120,70 @@ class VoicemailEvents:
         """The turn's own result says what became of its row."""
 
 
-class CallEvents:
-    """Told of each call once, at its end: metrics, the call's one log line, and who watches."""
+class RecordEvents:
+    """What becomes of the calls' records (storage.call_writer.RecordObserver)."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def rows_written(self, rows: int, seconds: float) -> None:
+        """The database has committed rows."""
+        self._metrics.record_rows["written"].inc(rows)
+        self._metrics.record_write.observe(seconds)
+
+    def rows_rejected(self, rows: int, reason: str) -> None:
+        """Rows were set aside."""
+        self._metrics.record_rows["rejected"].inc(rows)
+        _log.error("call_records_rejected", rows=rows, reason=reason)
+
+    def rows_dropped(self, kind: RowKind, rows: int) -> None:
+        """Rows were given up."""
+        self._metrics.record_rows["dropped"].inc(rows)
+        _log.error("call_records_dropped", kind=kind.value, rows=rows)
+
+    def write_failed(self, reason: str) -> None:
+        """An attempt failed; `writing_changed` tells people."""
+        self._metrics.record_write_failures.inc()
+
+    def writing_changed(self, is_working: bool, reason: str) -> None:
+        """The database takes rows again, or not any more."""
+        if is_working:
+            _log.info("call_records_written_again")
+        else:
+            _log.warning("call_records_waiting", reason=reason)
+
+    def spool_changed(self, is_working: bool, reason: str) -> None:
+        """The disk takes rows again, or not any more."""
+        if is_working:
+            _log.info("call_spool_usable_again")
+        else:
+            _log.error("call_spool_unusable", reason=reason)
+
+    def spool_adopted(self, instance_id: str, rows: int) -> None:
+        """The spool of a dead process was found."""
+        _log.warning("call_spool_adopted", instance=instance_id, rows=rows)
+
+    def calls_lost(self, instance_id: str, calls: int) -> None:
+        """A dead process's open calls were closed."""
+        if calls:
+            _log.warning("calls_lost", instance=instance_id, calls=calls)
+
+
+class CallEvents:
+    """Told of each call twice: metrics, the record, the call's one log line, and who watches."""
+
+    def __init__(self, metrics: Metrics, records: CallRecords) -> None:
+        self._records = records
         self._observer = CallObserver(metrics=metrics, logger=_log)
         self.watchers: list[Callable[[CallReport], None]] = []
 
+    def call_started(self, facts: CallFacts, at: float) -> None:
+        """Its INVITE arrived `at`."""
+        self._records.call_started(facts, at)
+
     def call_ended(self, report: CallReport, statistics: RtpStatistics | None) -> None:
-        """Count it, log it, pass it on."""
+        """Count it, log it, record it, pass it on."""
         self._observer.call_ended(report, statistics)
+        self._records.call_ended(report, statistics)
         for watcher in self.watchers:
             watcher(report)

@@ -21,14 +21,22 @@ from sip_edge.agents.websocket import WebSocketAgents
 from sip_edge.api import HttpServer, ListenError, ReadyState, Sources, make_app
 from sip_edge.app.database import open_database
 from sip_edge.app.errors import StartError
-from sip_edge.app.observers import CallEvents, RouteEvents, VoicemailEvents, WorkerEvents
-from sip_edge.app.sip_side import SipSide
+from sip_edge.app.observers import (
+    CallEvents,
+    RecordEvents,
+    RouteEvents,
+    VoicemailEvents,
+    WorkerEvents,
+)
+from sip_edge.app.sip_side import PROCESS, SipSide
 from sip_edge.logs import configure_logging, get_logger
 from sip_edge.loopwatch import LoopWatch, tune_gc
 from sip_edge.metrics import Metrics
 from sip_edge.notify import Notifier
 from sip_edge.resolver import CaresLookup, Resolver, ResolverSettings
 from sip_edge.routing.ports import RoutesUnavailableError
+from sip_edge.storage.call_records import CallRecords
+from sip_edge.storage.call_store import PostgresCallStore
 from sip_edge.storage.migrate import MigrationError, migrate, packaged_migrations
 from sip_edge.storage.pool import DATABASE_ERRORS, close, connect, create_pool, explain_failure
 from sip_edge.storage.route_source import PostgresRouteSource
@@ -64,13 +72,20 @@ class Server:
     """A running server; `running_server` makes one."""
 
     def __init__(
-        self, config: Config, metrics: Metrics, watch: LoopWatch, voicemail: VoicemailService
+        self,
+        *,
+        config: Config,
+        metrics: Metrics,
+        watch: LoopWatch,
+        voicemail: VoicemailService,
+        records: CallRecords,
     ) -> None:
         self._config = config
         self._metrics = metrics
         self.watch = watch
         self.notifier = Notifier(environ=os.environ, process_id=os.getpid())
         self._voicemail = voicemail
+        self._records = records
         self._texts_changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
@@ -81,7 +96,7 @@ class Server:
         self.dsn = ""
         self.sip_address = ""
         self.http_url = ""
-        self.events = CallEvents(metrics)
+        self.events = CallEvents(metrics, records)
         settings = ResolverSettings()
         self.resolver = Resolver(
             settings=settings, lookup=CaresLookup(settings=settings), clock=self._loop.time
@@ -186,7 +201,10 @@ class Server:
         try:
             async with open_database(self._config.database, report=_report_database) as dsn:
                 await self._migrate(dsn)
-                async with create_pool(dsn) as pool:
+                async with (
+                    create_pool(dsn) as pool,
+                    PostgresCallStore(lambda: connect(dsn)) as store,
+                ):
                     self._voicemail.mailbox.connect(VoicemailStore(pool))
                     self._table = RouteTable(
                         source=PostgresRouteSource(pool=pool, connect=lambda: connect(dsn)),
@@ -201,6 +219,7 @@ class Server:
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._table.run(), name="routes")
                         group.create_task(self._note_loaded(dsn), name="routes loaded")
+                        group.create_task(self._records.run(store), name="call records")
                         group.create_task(self._want_texts(self._table), name="voicemail texts")
         except StartError as error:
             self._failure = error
@@ -257,6 +276,8 @@ class Server:
         """Once a second: what is read rather than counted."""
         self.notifier.alive(self._loop.time(), self._status())
         self._metrics.rtp_ports_free.set(self.sip.ports.count_free(self._loop.time()))
+        self._metrics.record_spool_rows.set(self._records.spool_rows)
+        self._metrics.record_spool_bytes.set(self._records.spool_bytes)
         self._metrics.loop_longest_stall.set(self.watch.longest_stall)
         if self._table is not None:
             self._metrics.route_entries.set(self._table.entries)
@@ -295,7 +316,10 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
                 clock=loop.time,
             )
         )
-        server = Server(config, metrics, watch, voicemail)
+        records = await _open_records(config, metrics, stack)
+        server = Server(
+            config=config, metrics=metrics, watch=watch, voicemail=voicemail, records=records
+        )
         stack.push_async_callback(server.resolver.close)
         stack.callback(server.agents.close)
         stack.callback(server.notifier.close)
@@ -314,6 +338,18 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         stack.push_async_callback(_end, following)
         await server.wait_loaded()
         yield server
+
+
+async def _open_records(config: Config, metrics: Metrics, stack: AsyncExitStack) -> CallRecords:
+    """The calls' records, kept on the disk until the database has them. Raises StartError."""
+    spool_dir = config.database.spool_dir
+    records = CallRecords(
+        spool_dir=spool_dir, process=PROCESS, observer=RecordEvents(metrics), clock=perf_counter
+    )
+    try:
+        return await stack.enter_async_context(records)
+    except OSError as error:
+        raise StartError(f"database.spool_dir {spool_dir}: {error.strerror or error}") from error
 
 
 def _start_http(

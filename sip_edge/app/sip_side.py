@@ -80,6 +80,7 @@ class SipSide:
             max_calls=config.sip.max_calls,
             max_call_seconds=config.sip.max_call_seconds,
             forward_headers=config.dispatch.forward_headers,
+            on_call_started=events.call_started,
             on_call_ended=events.call_ended,
             on_change=metrics.calls_active.set,
         )

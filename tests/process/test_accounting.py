@@ -21,6 +21,10 @@ from support.stream_worker import HangingWorker, StreamWorker
 
 pytestmark = [pytest.mark.peer, pytest.mark.asyncio]
 
+RECORDED = (
+    "select count(*) filter (where state = 'ended') as ended,"
+    " count(*) filter (where state = 'open') as open from calls"
+)
 OUTCOMES = ("agent", "fallback", "refused", "unavailable", "caller_left")
 CALLS = 10
 
@@ -29,6 +33,7 @@ async def test_every_call_that_sipp_made_has_exactly_one_outcome(
     edge: EdgeProcess, sipp: Sipp, worker_ports: WorkerPorts
 ) -> None:
     before = counts(edge)
+    rows_before = await edge.sql(RECORDED)
     invites_before = edge.metric("sip_edge_invites_total")
     async with StreamWorker(worker_ports.ada), StreamWorker(worker_ports.bob):
         runs = [
@@ -56,12 +61,20 @@ async def test_every_call_that_sipp_made_has_exactly_one_outcome(
         await eventually(
             lambda: edge.metric("sip_edge_calls_active"), lambda n: n == 0, what="calls going on"
         )
+    recorded = await edge.sql(RECORDED)
+    for _ in range(100):
+        if recorded[0]["ended"] - rows_before[0]["ended"] >= 6 * CALLS:
+            break
+        await asyncio.sleep(0.1)
+        recorded = await edge.sql(RECORDED)
     made = sum(result.created for result in results)
     counted = {name: counts(edge)[name] - before[name] for name in OUTCOMES}
     invites = edge.metric("sip_edge_invites_total") - invites_before
     print(f"SIPp made {made} calls, the edge counted {invites:g} INVITEs and {counted}")
     assert made == 6 * CALLS
     assert invites == made
+    assert recorded[0]["ended"] - rows_before[0]["ended"] == made
+    assert recorded[0]["open"] == 0
     assert sum(counted.values()) == made
     assert counted == {
         "agent": CALLS,

@@ -37,6 +37,7 @@ async def test_demo_places_its_calls_and_serves_until_it_is_interrupted(tmp_path
         "SIP_EDGE__MEDIA__PORT_MAX": str(rtp_port + 39),
         "SIP_EDGE__DATABASE__DATA_DIR": str(tmp_path / "postgres"),
         "SIP_EDGE__VOICEMAIL__DIRECTORY": str(tmp_path / "voicemail"),
+        "SIP_EDGE__DATABASE__SPOOL_DIR": str(tmp_path / "spool"),
         "PYTHONUNBUFFERED": "1",
     }
     output = tmp_path / "output"

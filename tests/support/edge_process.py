@@ -55,6 +55,7 @@ class EdgeProcess:
             "SIP_EDGE__MEDIA__PORT_MIN": str(rtp_port),
             "SIP_EDGE__MEDIA__PORT_MAX": str(rtp_port + RTP_PORTS - 1),
             "SIP_EDGE__VOICEMAIL__DIRECTORY": str(folder / "voicemail"),
+            "SIP_EDGE__DATABASE__SPOOL_DIR": str(folder / "spool"),
             "SIP_EDGE__CARRIERS": json.dumps(CARRIERS),
             "SIP_EDGE__SHUTDOWN__DRAIN_SECONDS": "5",
             **(settings or {}),

@@ -46,6 +46,7 @@ class World:
         self.media = MemoryMedia(100)
         self.reports: list[CallReport] = []
         self.levels: list[int] = []
+        self.started: list[str] = []
         self.live = 0
         self.calls = Calls(
             loop=self.loop,
@@ -54,6 +55,7 @@ class World:
             max_calls=max_calls,
             max_call_seconds=14_400.0,
             forward_headers=(),
+            on_call_started=lambda facts, at: self.started.append(facts.call_id),
             on_call_ended=lambda report, statistics: self.reports.append(report),
             on_change=self.levels.append,
         )
@@ -135,6 +137,7 @@ def test_every_invite_gets_a_call_and_every_bye_ends_one() -> None:
 
     assert len(world.calls) == 0
     assert [report.ended_by for report in world.reports] == [EndedBy.CALLER] * 3
+    assert sorted(world.started) == sorted(report.facts.call_id for report in world.reports)
     assert world.levels == [1, 2, 3, 2, 1, 0]
 
 
