@@ -57,6 +57,7 @@ async def test_worker_that_closes_normally_ends_the_call_through_the_carriers_pr
 
     async def say_a_word_and_leave(call: WorkerCall) -> None:
         await call.say(to_ulaw(speech_like(0.5, seed=1)))
+        await call.heard_at_least(0.1)  # Who closes before the answer has not taken the call.
         await call.hang_up(1000)
 
     async with StreamWorker(worker_ports.ada, say_a_word_and_leave):
