@@ -116,6 +116,11 @@ class WorkerSession:
         return self._end
 
     @property
+    def has_spoken(self) -> bool:
+        """True if sound came from the worker."""
+        return self.counters.media_in > 0
+
+    @property
     def digits(self) -> str:
         """The keys that the worker was told of, in order."""
         return self._digits

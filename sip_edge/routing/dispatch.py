@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sip_edge.routing.outcome import AttemptFailure
+from sip_edge.routing.outcome import AgentEnd, AttemptFailure
 from sip_edge.routing.ports import AgentOffer, AgentUnavailableError, Attempt
 
 if TYPE_CHECKING:
@@ -76,15 +76,24 @@ async def first_to_answer(
         except AgentUnavailableError as error:
             failure, detail = error.failure, error.detail
         else:
-            # Decision 10: who closes before the caller is answered has not taken the call.
-            if session.end is None:
+            if _has_taken_the_call(session):
                 attempts.append(_attempt(target, clock() - started_at, None))
                 return Connected(target, session)
-            failure, detail = AttemptFailure.CLOSED_EARLY, session.end.value
+            failure = AttemptFailure.CLOSED_EARLY
+            detail = "" if session.end is None else session.end.value
             session.hang_up()
         attempts.append(_attempt(target, clock() - started_at, failure, detail))
         failover_reason = failure.value
     return None
+
+
+def _has_taken_the_call(session: AgentSession) -> bool:
+    """Who closes before the caller is answered has not taken the call (decision 10).
+
+    Unless it spoke and then hung up: an announcement in a hurry. Its caller hears it; otherwise the
+    same worker would be heard or not as the milliseconds fall.
+    """
+    return session.end is None or (session.end is AgentEnd.HANG_UP and session.has_spoken)
 
 
 def _attempt(

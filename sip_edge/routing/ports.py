@@ -157,6 +157,11 @@ class AgentSession(Protocol):
         ...
 
     @property
+    def has_spoken(self) -> bool:
+        """True if sound came from the worker."""
+        ...
+
+    @property
     def digits(self) -> str:
         """The keys that the worker was told of, in order; the last ones if there were many."""
         ...

@@ -256,7 +256,8 @@ def test_the_worker_is_told_of_sound_and_keys_in_order(run: Run) -> None:
 
 def test_what_the_worker_says_is_played_in_order(run: Run) -> None:
     async def scenario(world: World) -> None:
-        _, worker, audio = await joined(world)
+        session, worker, audio = await joined(world)
+        assert not session.has_spoken
 
         await worker.say(FRAME)
         await worker.mark("m")
@@ -265,6 +266,7 @@ def test_what_the_worker_says_is_played_in_order(run: Run) -> None:
 
         assert await log_of(audio, 4) == [FRAME, "mark m", b"\x01" * 7, "clear"]
         assert await world.told(worker) == "mark m"
+        assert session.has_spoken
 
     run(scenario)
 

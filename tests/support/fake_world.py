@@ -186,6 +186,7 @@ class FakeSession:
         self.is_joined = False
         self.hang_ups = 0
         self.digits = "42"
+        self.has_spoken = False
 
     def join(self, audio: object) -> None:
         self.is_joined = True

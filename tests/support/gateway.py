@@ -90,6 +90,7 @@ class InMemorySession:
     def __init__(self) -> None:
         self.told: asyncio.Queue[bytes | str] = asyncio.Queue()
         self.digits = ""
+        self._has_spoken = False
         self._audio: AudioStream | None = None
         self._early: list[bytes | str] = []
         self._end: AgentEnd | None = None
@@ -99,6 +100,10 @@ class InMemorySession:
     @property
     def end(self) -> AgentEnd | None:
         return self._end
+
+    @property
+    def has_spoken(self) -> bool:
+        return self._has_spoken
 
     def join(self, audio: AudioStream) -> None:
         self._audio = audio
@@ -135,6 +140,7 @@ class InMemorySession:
         self._tell(f"mark {name}")
 
     async def say(self, ulaw: bytes) -> None:
+        self._has_spoken = True
         if self._audio is None:
             self._early.append(ulaw)
         elif not self._has_hung_up:

@@ -181,6 +181,17 @@ def test_worker_that_accepts_as_the_caller_leaves_is_let_go_of_and_nothing_is_an
     assert (report.outcome, report.status) == (Outcome.CALLER_LEFT, 487)
 
 
+def test_worker_that_spoke_and_hung_up_before_the_answer_is_heard() -> None:
+    session = FakeSession(AgentEnd.HANG_UP)
+    session.end, session.has_spoken = AgentEnd.HANG_UP, True
+
+    call, report = _serve(_world(Worker(session)))
+
+    assert call.log == ["200 at 0.000", "BYE at 0.000"]
+    assert call.audio.is_drained
+    assert report.outcome is Outcome.AGENT
+
+
 def test_unknown_number_is_refused_with_404_and_no_agent_is_disturbed() -> None:
     world = FakeWorld()
 
