@@ -116,6 +116,8 @@ class CallSpool:
         """Write rows to the disk; without any, try again with those that it did not take."""
         with self._lock:
             self._unsaved += lines
+            if not self._unsaved:
+                return
             with self._noting_faults("append"):
                 while self._unsaved:
                     self._save_some()

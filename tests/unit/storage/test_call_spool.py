@@ -154,6 +154,12 @@ def test_rows_in_memory_reach_the_database_though_the_disk_is_full(tmp_path: Pat
 
         assert world.drain() == [[open_line(1), ended_line(1)]]
     assert world.spool.rows == 0
+
+    # Nobody knows that there is room again before something was written.
+    world.spool.append([])
+    assert world.spool.fault is not None
+    world.spool.append([ended_line(2)])
+    assert world.spool.fault is None
     world.spool.close()
 
 
