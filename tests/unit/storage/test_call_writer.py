@@ -119,7 +119,7 @@ def test_short_outage_is_over_soon_also_after_a_long_one(tmp_path: Path) -> None
             world.spool.append([ended_line(2)])
             await asyncio.sleep(0.3)
             world.store.is_down = False
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.5)
             assert len(world.store.rows) == 2
 
     run(scenario())
