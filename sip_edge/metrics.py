@@ -48,6 +48,7 @@ STAGES: Final = {
     Stage.ACK: Stage.ANSWER,
     Stage.FIRST_RTP_IN: Stage.ANSWER,
     Stage.FIRST_AUDIO_OUT: Stage.ANSWER,
+    Stage.VOICEMAIL_START: Stage.ANSWER,
 }
 """The stages of a call's set-up that are measured, each from the one before it."""
 
