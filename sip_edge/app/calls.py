@@ -118,6 +118,7 @@ class Calls:
         leg = self._legs.pop(report.facts.call_id)
         self._refused.pop(report.facts.call_id, None)
         leg.close()
+        report.codec = leg.codec
         self._tasks.pop(leg, None)
         if not self._tasks:
             self._is_empty.set()

@@ -184,6 +184,6 @@ class CallEvents:
     def call_ended(self, report: CallReport, statistics: RtpStatistics | None) -> None:
         """Count it, log it, record it, pass it on."""
         self._observer.call_ended(report, statistics)
-        self._records.call_ended(report, statistics)
+        self._records.call_ended(report, statistics, codec=report.codec)
         for watcher in self.watchers:
             watcher(report)

@@ -201,10 +201,7 @@ class Server:
         try:
             async with open_database(self._config.database, report=_report_database) as dsn:
                 await self._migrate(dsn)
-                async with (
-                    create_pool(dsn) as pool,
-                    PostgresCallStore(lambda: connect(dsn)) as store,
-                ):
+                async with create_pool(dsn) as pool, self._writing_records(dsn):
                     self._voicemail.mailbox.connect(VoicemailStore(pool))
                     self._table = RouteTable(
                         source=PostgresRouteSource(pool=pool, connect=lambda: connect(dsn)),
@@ -219,7 +216,6 @@ class Server:
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._table.run(), name="routes")
                         group.create_task(self._note_loaded(dsn), name="routes loaded")
-                        group.create_task(self._records.run(store), name="call records")
                         group.create_task(self._want_texts(self._table), name="voicemail texts")
         except StartError as error:
             self._failure = error
@@ -244,6 +240,16 @@ class Server:
                 if report.applied:
                     _log.info("migrated", applied=list(report.applied))
                 return
+
+    @asynccontextmanager
+    async def _writing_records(self, dsn: str) -> AsyncIterator[None]:
+        """Bring the calls' records to the database; a fault of that is none of the routes'."""
+        async with PostgresCallStore(lambda: connect(dsn)) as store:
+            writing = spawn(self._records.run(store), name="call records")
+            try:
+                yield
+            finally:
+                await _end(writing)
 
     async def _want_texts(self, table: RouteTable) -> None:
         """Have each voicemail message rendered when it appears, whoever wrote it."""

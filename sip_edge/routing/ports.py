@@ -248,6 +248,7 @@ class CallReport:
     status: int | None = None
     ended_by: EndedBy | None = None
     peer_reason: str | None = None
+    codec: str | None = None
     agent_id: str | None = None
     role: Role | None = None
     agent_end: AgentEnd | None = None

@@ -76,6 +76,8 @@ class InboundLeg:
         self.timeline = timeline
         self.ended_by: EndedBy | None = None
         self.peer_reason: str | None = None
+        self.codec: str | None = None
+        """The name of the codec in use, None before an answer."""
         self.statistics: RtpStatistics | None = None
         self._user_agent = user_agent
         self._media = media
@@ -129,7 +131,7 @@ class InboundLeg:
         self._is_final = True
         if self._answer is not None:
             sdp = self._answer.description.serialize()
-            self._rtp.configure(self._answer.parameters)
+            self._use(self._rtp, self._answer.parameters)
         else:
             offer = make_offer(self._local_media())
             self._offered = (self._request.cseq.number, offer)
@@ -210,7 +212,7 @@ class InboundLeg:
                 self.hang_up(EndedBy.EDGE)
                 self._end_call(self)
                 return
-            self._rtp.configure(parameters)
+            self._use(self._rtp, parameters)
             if not self._is_sounding:
                 self._is_sounding = True
                 self._rtp.start(held=False)
@@ -231,12 +233,16 @@ class InboundLeg:
             self._answer = answer
             self._watch_hold(answer.parameters)
             if self._rtp is not None:
-                self._rtp.configure(answer.parameters)
+                self._use(self._rtp, answer.parameters)
             effects = endpoint.accept_offer(self._session, answer.description.serialize(), now)
         else:
             headers = [("Warning", self._warning)] if self._warning else []
             effects = endpoint.reject_offer(self._session, 488, now, headers=headers)
         self._user_agent.perform(effects)
+
+    def _use(self, rtp: RtpSession, parameters: AudioParameters) -> None:
+        self.codec = parameters.codec.name
+        rtp.configure(parameters)
 
     def _watch_hold(self, parameters: AudioParameters) -> None:
         """A caller on hold may be silent: ask it now and then, instead of listening for sound."""

@@ -45,6 +45,7 @@ def test_answer_offers_our_address_and_sends_silence_until_the_ack() -> None:
     assert world.responses() == [100, 200]
     assert (audio.port, audio.formats[0]) == (20_000, "0")
     assert world.rtp.log == ["configure 198.51.100.7:30000", "start held"]
+    assert world.leg.codec == "PCMU"
 
 
 def test_agents_words_are_released_by_the_ack() -> None:
