@@ -35,7 +35,7 @@ lock: ## write the lock files again (needs the package index); UPGRADE=1 takes n
 	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 clean: ## remove environments, caches and the demonstration's data
-	rm -rf $(VENV) .venv-pipecat .venv-lock data .peers.log
+	rm -rf $(VENV) .venv-pipecat .venv-lock .tools data .peers.log
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find sip_edge tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
