@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.routing.timeline import Stage
 
@@ -10,26 +10,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from sip_edge.metrics import Metrics
-    from sip_edge.routing.ports import Attempt, CallReport
+    from sip_edge.routing.ports import Attempt, CallReport, SoundStatistics
 
 ANSWERED: Final = 200
-
-
-class MediaStatistics(Protocol):
-    """What an RTP session knows of its sound. `jitter_ms` is RFC 3550's estimate."""
-
-    @property
-    def packets_sent(self) -> int: ...
-    @property
-    def packets_received(self) -> int: ...
-    @property
-    def packets_lost(self) -> int: ...
-    @property
-    def late(self) -> int: ...
-    @property
-    def strangers(self) -> int: ...
-    @property
-    def jitter_ms(self) -> float: ...
 
 
 class CallObserver:
@@ -39,7 +22,7 @@ class CallObserver:
         self._metrics = metrics
         self._logger = logger
 
-    def call_ended(self, report: CallReport, media: MediaStatistics | None = None) -> None:
+    def call_ended(self, report: CallReport, media: SoundStatistics | None = None) -> None:
         """Count, measure and log a call; `media` is None if it never had an RTP session."""
         self._metrics.call_ended(report)
         if media is not None:
@@ -47,7 +30,7 @@ class CallObserver:
         self._logger.info("call_ended", **call_line(report, media))
 
 
-def call_line(report: CallReport, media: MediaStatistics | None) -> dict[str, object]:
+def call_line(report: CallReport, media: SoundStatistics | None) -> dict[str, object]:
     """The whole story of a call, for one line; what does not apply is left out.
 
     Phone numbers stand under the keys that `logs` masks. Times are milliseconds, in `timeline_ms`

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
@@ -27,7 +27,7 @@ from sip_edge.sip.effects import Event
 from sip_edge.sip.flow import Transport
 
 if TYPE_CHECKING:
-    from sip_edge.routing.ports import CallReport
+    from sip_edge.routing.ports import CallReport, SoundStatistics
 
 SETUP: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10)
 LAG: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 1)
@@ -56,21 +56,6 @@ STAGES: Final = {
 RECORD_ROWS: Final = ("written", "rejected", "dropped")
 """What can become of a row of `calls`; one call may have two, as it opens and as it ends."""
 FAILOVER_PHASES: Final = ("before_answer", "after_answer")
-
-
-class RtpTotals(Protocol):
-    """What an RTP session counted while it lived."""
-
-    @property
-    def packets_sent(self) -> int: ...
-    @property
-    def packets_received(self) -> int: ...
-    @property
-    def packets_lost(self) -> int: ...
-    @property
-    def late(self) -> int: ...
-    @property
-    def strangers(self) -> int: ...
 
 
 class Lookup(Enum):
@@ -246,7 +231,7 @@ class Metrics:
             if move.to_role is not None:
                 self.failovers["after_answer"].observe(move.seconds)
 
-    def rtp_ended(self, totals: RtpTotals) -> None:
+    def rtp_ended(self, totals: SoundStatistics) -> None:
         """Add what an RTP session counted, once, at its end."""
         self.rtp_packets["in"].inc(totals.packets_received)
         self.rtp_packets["out"].inc(totals.packets_sent)

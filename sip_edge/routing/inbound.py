@@ -75,7 +75,8 @@ class InboundCallHandler:
         finally:
             # Both do nothing for a call that has ended as it should; a fault of ours must not leave
             # a caller in silence.
-            call.reject(Refusal.INTERNAL_ERROR)
+            if (status := call.reject(Refusal.INTERNAL_ERROR)) is not None:
+                report.refusal, report.status = Refusal.INTERNAL_ERROR, status
             call.hang_up(EndedBy.INTERNAL)
             report.ended_by = call.ended_by
             report.peer_reason = call.peer_reason

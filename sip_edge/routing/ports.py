@@ -257,6 +257,23 @@ class CallReport:
     is_stale_route: bool = False
 
 
+class SoundStatistics(Protocol):
+    """What an RTP session counted while it lived. `jitter_ms` is RFC 3550's estimate."""
+
+    @property
+    def packets_sent(self) -> int: ...
+    @property
+    def packets_received(self) -> int: ...
+    @property
+    def packets_lost(self) -> int: ...
+    @property
+    def late(self) -> int: ...
+    @property
+    def strangers(self) -> int: ...
+    @property
+    def jitter_ms(self) -> float: ...
+
+
 class CallObserver(Protocol):
     """Told of each call once, at its end."""
 

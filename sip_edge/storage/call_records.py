@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from sip_edge.routing.ports import CallFacts, CallReport
-    from sip_edge.storage.call_rows import CallSound
+    from sip_edge.routing.ports import CallFacts, CallReport, SoundStatistics
     from sip_edge.storage.call_store import CallStore
     from sip_edge.storage.call_writer import RecordObserver
 
@@ -122,7 +121,7 @@ class CallRecords:
         self._new[facts.call_id] = facts
 
     def call_ended(
-        self, report: CallReport, sound: CallSound | None = None, *, codec: str | None = None
+        self, report: CallReport, sound: SoundStatistics | None = None, *, codec: str | None = None
     ) -> None:
         """A call is over; `sound` is None if it never had an RTP session."""
         call_id = report.facts.call_id

@@ -7,7 +7,7 @@ in the spool and on the way to PostgreSQL, which takes it apart.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -17,7 +17,7 @@ from sip_edge.storage.spool_lines import RowKind, make_line
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sip_edge.routing.ports import Attempt, CallFacts, CallReport, Move
+    from sip_edge.routing.ports import Attempt, CallFacts, CallReport, Move, SoundStatistics
 
 ANSWERED: Final = 200
 
@@ -33,19 +33,6 @@ _CARRIER_CALL_IDS: Final = frozenset({"x-twilio-callsid", "x-telnyx-session-id"}
 _UUID_LENGTH: Final = 36
 
 Row = dict[str, object]
-
-
-class CallSound(Protocol):
-    """What an RTP session knows of its sound. `jitter_ms` is RFC 3550's estimate."""
-
-    @property
-    def packets_sent(self) -> int: ...
-    @property
-    def packets_received(self) -> int: ...
-    @property
-    def packets_lost(self) -> int: ...
-    @property
-    def jitter_ms(self) -> float: ...
 
 
 class CallRows:
@@ -65,7 +52,7 @@ class CallRows:
         self,
         report: CallReport,
         started_at: datetime,
-        sound: CallSound | None,
+        sound: SoundStatistics | None,
         codec: str | None,
     ) -> bytes:
         """The line of a call that is over; all instants are measured from `started_at`."""

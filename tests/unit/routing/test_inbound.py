@@ -264,3 +264,4 @@ def test_defect_in_an_adapter_ends_in_500_and_a_report_never_in_silence() -> Non
 
     assert call.log == ["500 at 0.000", "ZeroDivisionError"]
     assert report.outcome is Outcome.FAILED
+    assert (report.refusal, report.status) == (Refusal.INTERNAL_ERROR, 500)

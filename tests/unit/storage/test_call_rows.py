@@ -12,10 +12,10 @@ from support.call_records import STARTED_AT, call_id, facts_of, report_of, timel
 
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
 from sip_edge.routing.plan import Role
-from sip_edge.routing.ports import Attempt, CallReport, Move
+from sip_edge.routing.ports import Attempt, CallReport, Move, SoundStatistics
 from sip_edge.routing.refusal import Refusal
 from sip_edge.routing.timeline import Stage
-from sip_edge.storage.call_rows import CallRows, CallSound
+from sip_edge.storage.call_rows import CallRows
 from sip_edge.storage.spool_lines import RowKind, json_of, kind_of, read_lines
 
 AGENT = "11111111-1111-4111-8111-111111111111"
@@ -48,7 +48,7 @@ class Sound:
 
 
 def ended_row(
-    report: CallReport, sound: CallSound | None = None, codec: str | None = None
+    report: CallReport, sound: SoundStatistics | None = None, codec: str | None = None
 ) -> dict[str, Any]:
     line = ROWS.ended_line(report, STARTED_AT, sound, codec)
     assert read_lines(line).sound == [line]
