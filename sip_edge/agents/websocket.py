@@ -110,7 +110,7 @@ class WebSocketAgents:
         finally:
             if not is_accepted:
                 session.hang_up()
-        if session.end is not None:
+        if session.end is not None and not session.has_spoken:  # Else dispatch judges.
             raise unavailable(url, AttemptFailure.CLOSED_EARLY, session.end.value)
         timeline.mark(Stage.WORKER_ACCEPT)
         return session
