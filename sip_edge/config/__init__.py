@@ -1,24 +1,25 @@
 """What an operator may choose: frozen models, one for each owner, and how they are loaded.
 
-`settings` holds the models with their defaults; `loading` reads TOML and the environment and
-reports all problems at once. Nothing here opens a socket except `public_address`.
+`settings`, and the modules named after a table, hold the models and defaults; `loading` reads
+TOML and the environment and reports all problems at once. Nothing here opens a socket except
+`public_address`.
 """
 
 from __future__ import annotations
 
+from sip_edge.config.carriers import CarrierSettings
 from sip_edge.config.loading import ConfigError, load_config, public_address
+from sip_edge.config.media import MediaSettings
 from sip_edge.config.settings import (
-    CarrierSettings,
     Config,
     DatabaseSettings,
     DispatchSettings,
     HttpSettings,
     LoggingSettings,
-    MediaSettings,
     ShutdownSettings,
-    SipSettings,
     VoicemailSettings,
 )
+from sip_edge.config.sip import SipSettings
 
 __all__ = [
     "CarrierSettings",

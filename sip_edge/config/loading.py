@@ -15,7 +15,8 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 from typing_extensions import override
 
 from sip_edge.config.problems import describe, unknown_name
-from sip_edge.config.settings import Config, SipSettings
+from sip_edge.config.settings import Config
+from sip_edge.config.sip import SipSettings
 
 PREFIX: Final = "SIP_EDGE__"
 SEPARATOR: Final = "__"

@@ -16,7 +16,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from sip_edge.config.settings import CarrierSettings, Config
+from sip_edge.config.carriers import CarrierSettings
+from sip_edge.config.settings import Config
 from sip_edge.routing.refusal import Refusal
 
 LONGEST_VALUE: Final = 80

@@ -1,4 +1,4 @@
-"""Every setting, its default and what it may be: one frozen model for each owner.
+"""The whole configuration: one frozen model for each owner, every default checked.
 
 `config/sip_edge.example.toml` says in one line why each of them exists; a test keeps the two equal.
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     field_serializer,
@@ -25,78 +23,32 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from sip_edge.config.carriers import LOCAL_CARRIER, LOOPBACK, CarrierSettings
 from sip_edge.config.fields import (
     LONGEST_SECONDS,
     CarrierName,
     CommaList,
-    Count,
     HeaderName,
     Network,
     NetworkList,
     NotBool,
-    NumericAddress,
     Port,
     Seconds,
-    Status,
-    VisibleText,
     without_password,
 )
-from sip_edge.routing.refusal import Refusal
-
-PORTS_PER_CALL: Final = 2
-"""An even port for RTP and the odd one above it for RTCP (RFC 3550 section 11)."""
-LOCAL_CARRIER: Final = "local"
-LOOPBACK: Final[tuple[Network, ...]] = (
-    ipaddress.IPv4Network("127.0.0.0/8"),
-    ipaddress.IPv6Network("::1/128"),
-)
+from sip_edge.config.media import MediaSettings
+from sip_edge.config.section import Section
+from sip_edge.config.sip import SipSettings
 
 
-class _Section(BaseModel):
-    """A table of the configuration: frozen, defaults checked too, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class SipSettings(_Section):
-    """The SIP listeners and what they tell others to send to."""
-
-    host: NumericAddress = "127.0.0.1"
-    port: Port = 5060
-    public_address: NumericAddress | None = None
-    public_port: Port | None = None
-    transports: Annotated[
-        tuple[Literal["udp", "tcp"], ...], Field(min_length=1, max_length=2), CommaList
-    ] = ("udp", "tcp")
-    user_agent: VisibleText = "sip-edge"
-    max_calls: Count = 250
-    max_call_seconds: Seconds = 14_400.0
-    max_transactions: Count = 20_000
-    max_connections: Count = 1_000
-    max_connections_per_source: Count = 64
-    connection_idle_seconds: Seconds = 600.0
-    receive_buffer_bytes: Annotated[int, Field(ge=65_536, le=1 << 30), NotBool] = 4 << 20
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if (
-            self.public_address is not None
-            and ipaddress.ip_address(self.public_address).is_unspecified
-        ):
-            raise ValueError("public_address must be an address that callers can reach")
-        if len(set(self.transports)) != len(self.transports):
-            raise ValueError("transports names one of them twice")
-        return self
-
-
-class HttpSettings(_Section):
+class HttpSettings(Section):
     """The listener for metrics, health and readiness."""
 
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
     port: Port = 8080
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """PostgreSQL: a server of your own (`dsn`) or the embedded one (`data_dir`)."""
 
     dsn: SecretStr | None = None
@@ -117,34 +69,7 @@ class DatabaseSettings(_Section):
         return None if value is None else without_password(value.get_secret_value())
 
 
-class MediaSettings(_Section):
-    """RTP: its ports and how long things may last."""
-
-    port_min: Port = 20_000
-    port_max: Port = 29_999
-    quarantine_seconds: Seconds = 10.0
-    rtp_timeout_seconds: Seconds = 60.0
-    max_queued_seconds: Seconds = 300.0
-    symmetric: bool = True
-
-    @property
-    def pairs(self) -> int:
-        """How many pairs of an even port and the odd one above it the range holds."""
-        first = self.port_min + self.port_min % PORTS_PER_CALL
-        return max(0, (self.port_max + 1 - first) // PORTS_PER_CALL)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.port_min == 0:
-            raise ValueError("port_min must be from 1 to 65534")
-        if self.port_min >= self.port_max:
-            raise ValueError(f"port_min ({self.port_min}) must be below port_max ({self.port_max})")
-        if self.pairs == 0:
-            raise ValueError("port_min to port_max must hold an even port and the odd one above it")
-        return self
-
-
-class DispatchSettings(_Section):
+class DispatchSettings(Section):
     """How a call is offered to agents' workers."""
 
     accept_timeout_seconds: Seconds = 0.9
@@ -175,7 +100,7 @@ class DispatchSettings(_Section):
         return self
 
 
-class VoicemailSettings(_Section):
+class VoicemailSettings(Section):
     """Where messages are kept and when a recording ends."""
 
     directory: Path = Path("data/voicemail")
@@ -183,32 +108,7 @@ class VoicemailSettings(_Section):
     silence_seconds: Seconds = 5.0
 
 
-class CarrierSettings(_Section):
-    """Who may call: the networks that a carrier's signalling comes from.
-
-    `country` is where a called number without a country code belongs; `responses` replaces the
-    status of a refusal for this carrier.
-    """
-
-    networks: Annotated[NetworkList, Field(min_length=1, max_length=1_000)]
-    provider: Literal["twilio", "telnyx"] | None = None
-    country: str | None = None
-    responses: dict[Refusal, Status] = Field(default_factory=dict)
-
-    @field_validator("country", mode="after")
-    @classmethod
-    def _check_country(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        # Costs 50 ms, and only a configuration that names a country needs it.
-        from phonenumbers import SUPPORTED_REGIONS
-
-        if value.upper() not in SUPPORTED_REGIONS:
-            raise ValueError('must be a country\'s two letters (ISO 3166) such as "US" or "GB"')
-        return value.upper()
-
-
-class LoggingSettings(_Section):
+class LoggingSettings(Section):
     """What is logged, and how."""
 
     format: Literal["json", "console"] = "json"
@@ -216,7 +116,7 @@ class LoggingSettings(_Section):
     full_numbers: bool = False
 
 
-class ShutdownSettings(_Section):
+class ShutdownSettings(Section):
     """How the server ends."""
 
     drain_seconds: Annotated[

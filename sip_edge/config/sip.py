@@ -1,0 +1,50 @@
+"""The settings of SIP's listeners."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sip_edge.config.fields import (
+    CommaList,
+    Count,
+    NotBool,
+    NumericAddress,
+    Port,
+    Seconds,
+    VisibleText,
+)
+from sip_edge.config.section import Section
+
+
+class SipSettings(Section):
+    """The SIP listeners and what they tell others to send to."""
+
+    host: NumericAddress = "127.0.0.1"
+    port: Port = 5060
+    public_address: NumericAddress | None = None
+    public_port: Port | None = None
+    transports: Annotated[
+        tuple[Literal["udp", "tcp"], ...], Field(min_length=1, max_length=2), CommaList
+    ] = ("udp", "tcp")
+    user_agent: VisibleText = "sip-edge"
+    max_calls: Count = 250
+    max_call_seconds: Seconds = 14_400.0
+    max_transactions: Count = 20_000
+    max_connections: Count = 1_000
+    max_connections_per_source: Count = 64
+    connection_idle_seconds: Seconds = 600.0
+    receive_buffer_bytes: Annotated[int, Field(ge=65_536, le=1 << 30), NotBool] = 4 << 20
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (
+            self.public_address is not None
+            and ipaddress.ip_address(self.public_address).is_unspecified
+        ):
+            raise ValueError("public_address must be an address that callers can reach")
+        if len(set(self.transports)) != len(self.transports):
+            raise ValueError("transports names one of them twice")
+        return self
