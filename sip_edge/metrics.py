@@ -20,7 +20,6 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
-from sip_edge.routing.plan import Role
 from sip_edge.routing.refusal import Refusal
 from sip_edge.routing.timeline import Stage
 from sip_edge.sip.effects import Event
@@ -30,14 +29,19 @@ if TYPE_CHECKING:
     from sip_edge.routing.ports import CallReport, SoundStatistics
 
 SETUP: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10)
-LAG: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 1)
-TALK: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+"""For what every caller waits for; the ladders below are for what is only compared."""
+STEPS: Final = (0.001, 0.005, 0.025, 0.1, 0.3, 1, 3)
+"""Tells whose step is slow: our own take milliseconds, a worker may have 0.9 s."""
+FAILOVER: Final = (0.001, 0.02, 0.1, 0.5, 2, 5)
+"""At once, soon, after an attempt that timed out, too late."""
+LAG: Final = (0.001, 0.005, 0.01, 0.02, 0.04, 0.1, 0.5)
+TALK: Final = (1, 10, 60, 300, 1800)
 
 CODES: Final = (
-    100, 180, 183, 200, 202, 400, 403, 404, 405, 406, 408, 413, 414, 415, 416, 420, 421, 422, 480,
-    481, 482, 483, 484, 486, 487, 488, 489, 491, 500, 501, 502, 503, 504, 505, 513, 600, 603, 606,
+    100, 180, 200, 400, 404, 405, 406, 414, 415, 416, 420, 480, 481, 482, 483, 486, 487, 488, 491,
+    500, 501, 503, 505, 513, 603,
 )  # fmt: skip
-"""The responses that get a series of their own; any other is counted as `other`."""
+"""The responses that we send of ourselves; any other, a carrier's own choice, is `other`."""
 
 STAGES: Final = {
     Stage.TRYING: Stage.INVITE,
@@ -55,7 +59,36 @@ STAGES: Final = {
 
 RECORD_ROWS: Final = ("written", "rejected", "dropped")
 """What can become of a row of `calls`; one call may have two, as it opens and as it ends."""
-FAILOVER_PHASES: Final = ("before_answer", "after_answer")
+ANSWERERS: Final = (Outcome.AGENT, Outcome.FALLBACK, Outcome.VOICEMAIL)
+"""Who can answer a caller."""
+READY_STATES: Final = ("starting", "ready", "degraded", "draining")
+"""What /readyz can say."""
+
+FAILED_BEFORE_ANSWER: Final = {
+    AttemptFailure.DNS: "unreachable",
+    AttemptFailure.REFUSED: "unreachable",
+    AttemptFailure.UNREACHABLE: "unreachable",
+    AttemptFailure.TLS: "unreachable",
+    AttemptFailure.FORBIDDEN_ADDRESS: "unreachable",
+    AttemptFailure.MISCONFIGURED: "unreachable",
+    AttemptFailure.INTERNAL: "unreachable",
+    AttemptFailure.HTTP_STATUS: "turned_away",
+    AttemptFailure.BAD_HANDSHAKE: "turned_away",
+    AttemptFailure.CLOSED_EARLY: "turned_away",
+    AttemptFailure.TIMEOUT: "timeout",
+    AttemptFailure.DEADLINE: "timeout",
+}
+"""Why another agent had to take the call, in as few words as a histogram can be had for."""
+LOST_AFTER_ANSWER: Final = {
+    AgentEnd.NO_CLOSE_FRAME: "no_close_frame",
+    AgentEnd.GOING_AWAY: "closed",
+    AgentEnd.ERROR_CODE: "closed",
+    AgentEnd.PING_TIMEOUT: "silent",
+    AgentEnd.NO_FIRST_AUDIO: "silent",
+    AgentEnd.FLOOD: "misbehaved",
+    AgentEnd.PROTOCOL_ERROR: "misbehaved",
+}
+"""The same of an agent that was lost in mid-call: every end that is a failure."""
 
 
 class Lookup(Enum):
@@ -114,11 +147,16 @@ class Metrics:
         )
         self.refused_connections = count("refused_connections", "Stream connections turned away")
         self.send_failures = count("send_failures", "Datagrams that the kernel would not take")
+        self.answers = by(
+            "answers", "Calls answered, by whom", "by", [outcome.value for outcome in ANSWERERS]
+        )
         self.calls = by("calls", "Calls that ended", "outcome", _values(Outcome))
         self.calls_ended_by = by("call_ends", "Calls by who ended them", "by", _values(EndedBy))
         self.calls_refused = by("calls_refused", "Calls refused", "refusal", _values(Refusal))
         self.agent_ends = by("agent_ends", "Agents' turns by end", "end", _values(AgentEnd))
-        self.moves = by("moves", "Agents lost in mid-call", "lost", _values(AgentEnd))
+        self.moves = by(
+            "moves", "Agents lost in mid-call", "lost", [end.value for end in LOST_AFTER_ANSWER]
+        )
         self.route_lookups = by("route_lookups", "Look-ups of numbers", "result", _values(Lookup))
         self.worker_frames = by(
             "worker_frame_faults", "Bad messages of workers", "fault", _values(FrameFault)
@@ -136,13 +174,11 @@ class Metrics:
         attempts = Counter(
             "sip_edge_dispatch_attempts",
             "Calls offered to agents",
-            ["result", "reason", "role"],
+            ["result", "reason"],
             registry=self.registry,
         )
         self.attempts = {
-            (role, failure): attempts.labels(*_result(failure), role.value)
-            for role in Role
-            for failure in (None, *AttemptFailure)
+            failure: attempts.labels(*_result(failure)) for failure in (None, *AttemptFailure)
         }
 
     def _times(self) -> None:
@@ -151,7 +187,7 @@ class Metrics:
             "sip_edge_setup_stage_seconds",
             "Time from the previous stage of a call's set-up to this one",
             ["stage"],
-            buckets=SETUP,
+            buckets=STEPS,
             registry=self.registry,
         )
         self.setup_stages = {stage: stages.labels(stage.value) for stage in STAGES}
@@ -159,18 +195,25 @@ class Metrics:
         self.invite_to_first_audio = histogram(
             "invite_to_first_audio_seconds", "INVITE to the agent's first sound", SETUP
         )
-        self.record_write = histogram("record_write_seconds", "Committing rows of calls", SETUP)
+        self.record_write = histogram("record_write_seconds", "Committing rows of calls", STEPS)
         self.greeting_wait = histogram(
-            "voicemail_greeting_wait_seconds", "Waiting for the text to be ready", SETUP
+            "voicemail_greeting_wait_seconds", "Waiting for the text to be ready", STEPS
         )
         failover = Histogram(
             "sip_edge_failover_seconds",
             "From the loss of an agent, or its first refusal, to the next one's acceptance",
-            ["phase"],
-            buckets=SETUP,
+            ["phase", "reason"],
+            buckets=FAILOVER,
             registry=self.registry,
         )
-        self.failovers = {phase: failover.labels(phase) for phase in FAILOVER_PHASES}
+        self.failovers_before_answer = {
+            failure: failover.labels("before_answer", reason)
+            for failure, reason in FAILED_BEFORE_ANSWER.items()
+        }
+        self.failovers_after_answer = {
+            end: failover.labels("after_answer", reason)
+            for end, reason in LOST_AFTER_ANSWER.items()
+        }
         self.call_duration = histogram("call_duration_seconds", "Answer to end", TALK)
         self.rtp_pacing_lag = histogram("rtp_pacing_lag_seconds", "Lateness of RTP turns", LAG)
         self.loop_lag = histogram("loop_lag_seconds", "Lateness of the media loop", LAG)
@@ -178,11 +221,23 @@ class Metrics:
     def _levels(self) -> None:
         gauge = self._gauge
         self.calls_active = gauge("calls_active", "Calls going on")
+        self.calls_max = gauge("calls_max", "Calls that may go on at once")
+        ready = Gauge(
+            "sip_edge_ready_state",
+            "1 for the state that /readyz tells, 0 for the others",
+            ["state"],
+            registry=self.registry,
+        )
+        self.ready_states = {state: ready.labels(state) for state in READY_STATES}
         self.loop_longest_stall = gauge(
             "loop_longest_stall_seconds",
             "Longest lateness of the loop within the last minute or two",
         )
+        self.rtp_ports = gauge("rtp_ports", "Pairs of RTP ports in all")
         self.rtp_ports_free = gauge("rtp_ports_free", "Pairs of RTP ports that may be used now")
+        self.voicemails_undelivered = gauge(
+            "voicemails_undelivered", "Messages on the disk whose rows wait for the database"
+        )
         self.record_spool_rows = gauge("record_spool_rows", "Rows that wait for the database")
         self.record_spool_bytes = gauge("record_spool_bytes", "Their size on the disk")
         self.route_entries = gauge("route_entries", "Numbers in memory")
@@ -200,6 +255,17 @@ class Metrics:
         """The SIP core saw something that operators count."""
         self.sip_events[event.value].inc()
 
+    def call_answered(self, report: CallReport) -> None:
+        """The 200 went out; its outcome so far is who answered."""
+        self.answers[report.outcome.value].inc()
+        at = report.timeline.at
+        _observe(self.invite_to_answer, at(Stage.INVITE), at(Stage.ANSWER))
+
+    def set_ready_state(self, state: str) -> None:
+        """What /readyz says now, one of `READY_STATES`."""
+        for each, gauge in self.ready_states.items():
+            gauge.set(each == state)
+
     def call_ended(self, report: CallReport) -> None:
         """Count a call and measure its stages, once, at its end."""
         self.calls[report.outcome.value].inc()
@@ -210,12 +276,11 @@ class Metrics:
         if report.agent_end is not None:
             self.agent_ends[report.agent_end.value].inc()
         for attempt in report.attempts:
-            self.attempts[attempt.role, attempt.failure].inc()
+            self.attempts[attempt.failure].inc()
         self._failovers_ended(report)
         at = report.timeline.at
         for stage, before in STAGES.items():
             _observe(self.setup_stages[stage], at(before), at(stage))
-        _observe(self.invite_to_answer, at(Stage.INVITE), at(Stage.ANSWER))
         _observe(self.invite_to_first_audio, at(Stage.INVITE), at(Stage.FIRST_AUDIO_OUT))
         _observe(self.call_duration, at(Stage.ANSWER), at(Stage.END))
 
@@ -223,13 +288,13 @@ class Metrics:
         """Before the answer: the attempts that failed in front of the one that took the call."""
         attempts = report.attempts
         accepted = next((i for i, each in enumerate(attempts) if each.failure is None), None)
-        if accepted:
+        if accepted and (failure := attempts[accepted - 1].failure) is not None:
             lost = sum(each.seconds for each in attempts[: accepted + 1])
-            self.failovers["before_answer"].observe(lost)
+            self.failovers_before_answer[failure].observe(lost)
         for move in report.moves:
             self.moves[move.lost.value].inc()
             if move.to_role is not None:
-                self.failovers["after_answer"].observe(move.seconds)
+                self.failovers_after_answer[move.lost].observe(move.seconds)
 
     def rtp_ended(self, totals: SoundStatistics) -> None:
         """Add what an RTP session counted, once, at its end."""

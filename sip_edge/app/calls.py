@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sip_edge.transport.sources import CarrierTable
     from sip_edge.transport.user_agent import UserAgent
 
+    CallAnswered = Callable[[CallReport], None]
     CallEnd = Callable[[CallReport, RtpStatistics | None], None]
 
 
@@ -41,6 +42,7 @@ class Calls:
         max_call_seconds: float,
         forward_headers: Sequence[str],
         on_call_started: Callable[[CallFacts, float], None],
+        on_call_answered: CallAnswered,
         on_call_ended: CallEnd,
         on_change: Callable[[int], None],
     ) -> None:
@@ -51,6 +53,7 @@ class Calls:
         self._max_call_seconds = max_call_seconds
         self._forward_headers = forward_headers
         self._on_call_started = on_call_started
+        self._on_call_answered = on_call_answered
         self._on_call_ended = on_call_ended
         self._on_change = on_change
         self._tasks: dict[InboundLeg, asyncio.Task[None]] = {}
@@ -112,6 +115,10 @@ class Calls:
         self._is_empty.clear()
         self._on_change(len(self._tasks))
         return leg
+
+    def call_answered(self, report: CallReport) -> None:
+        """The handler has sent 200 (routing.ports.CallObserver)."""
+        self._on_call_answered(report)
 
     def call_ended(self, report: CallReport) -> None:
         """The handler's report (routing.ports.CallObserver)."""

@@ -281,6 +281,10 @@ class Server:
     def update_gauges(self) -> None:
         """Once a second: what is read rather than counted."""
         self.notifier.alive(self._loop.time(), self._status())
+        self._metrics.set_ready_state(self.readiness()[0].value)
+        self._metrics.calls_max.set(self._config.sip.max_calls)
+        self._metrics.voicemails_undelivered.set(self._voicemail.mailbox.undelivered)
+        self._metrics.rtp_ports.set(self.sip.ports.size)
         self._metrics.rtp_ports_free.set(self.sip.ports.count_free(self._loop.time()))
         self._metrics.record_spool_rows.set(self._records.spool_rows)
         self._metrics.record_spool_bytes.set(self._records.spool_bytes)

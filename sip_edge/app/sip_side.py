@@ -81,6 +81,7 @@ class SipSide:
             max_call_seconds=config.sip.max_call_seconds,
             forward_headers=config.dispatch.forward_headers,
             on_call_started=events.call_started,
+            on_call_answered=metrics.call_answered,
             on_call_ended=events.call_ended,
             on_change=metrics.calls_active.set,
         )

@@ -104,7 +104,10 @@ class InboundCallHandler:
         if _is_over(call):
             return Outcome.CALLER_LEFT
         if plan.voicemail is not None and self._voicemail is not None:
-            return await self._take_message(call, call.answer(), plan.voicemail, report)
+            audio = call.answer()
+            report.outcome = Outcome.VOICEMAIL
+            self._observer.call_answered(report)
+            return await self._take_message(call, audio, plan.voicemail, report)
         outcome = _refuse(call, report, plan.refusal_if_unanswered)
         return Outcome.UNAVAILABLE if outcome is Outcome.REFUSED else outcome
 
@@ -147,6 +150,7 @@ class InboundCallHandler:
         try:
             audio = call.answer()
             report.outcome = _outcome_of(connected.target.role)
+            self._observer.call_answered(report)
             has_hung_up = await talk(
                 call,
                 audio,

@@ -275,6 +275,10 @@ class SoundStatistics(Protocol):
 
 
 class CallObserver(Protocol):
-    """Told of each call once, at its end."""
+    """Told of each call that is answered, and of each call once at its end. Must not raise."""
+
+    def call_answered(self, report: CallReport) -> None:
+        """The 200 went out; `outcome` says who answered: AGENT, FALLBACK or VOICEMAIL."""
+        ...
 
     def call_ended(self, report: CallReport) -> None: ...

@@ -57,6 +57,8 @@ class RtpPortPool:
         self._quarantine_seconds = quarantine_seconds
         self._choose = choose
         self._free = list(range(port_min + port_min % 2, port_max, 2))
+        self.size = len(self._free)
+        """Pairs in all."""
         self._resting: deque[tuple[float, int]] = deque()
         self._lent: set[int] = set()
         self._is_closed = False

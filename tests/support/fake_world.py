@@ -10,7 +10,7 @@ from support.virtual_time import VirtualTimeLoop
 from sip_edge.media.audio import AudioListener
 from sip_edge.routing.dispatch import DispatchRules
 from sip_edge.routing.inbound import InboundCallHandler
-from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy
+from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
 from sip_edge.routing.plan import (
     AbnormalEnd,
     AgentRecord,
@@ -228,6 +228,8 @@ class FakeWorld:
     has_voicemail: bool = False
     offers: list[AgentOffer] = field(default_factory=list)
     messages: list[VoicemailMessage] = field(default_factory=list)
+    answers: list[Outcome] = field(default_factory=list)
+    """What each call's outcome was when it had been answered."""
     reports: list[CallReport] = field(default_factory=list)
     lookup_seconds: float = 0.0
     message_seconds: float = 0.0
@@ -272,6 +274,9 @@ class FakeWorld:
     ) -> None:
         self.messages.append(message)
         await asyncio.sleep(self.message_seconds)
+
+    def call_answered(self, report: CallReport) -> None:
+        self.answers.append(report.outcome)
 
     def call_ended(self, report: CallReport) -> None:
         self.reports.append(report)

@@ -12,10 +12,17 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.ticks import Ticks
 
-from sip_edge.metrics import CODES, Metrics
+from sip_edge.api import ReadyState
+from sip_edge.metrics import (
+    CODES,
+    FAILED_BEFORE_ANSWER,
+    LOST_AFTER_ANSWER,
+    READY_STATES,
+    Metrics,
+)
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
 from sip_edge.routing.plan import Role
-from sip_edge.routing.ports import Attempt, CallFacts, CallReport
+from sip_edge.routing.ports import Attempt, CallFacts, CallReport, Move
 from sip_edge.routing.refusal import RESPONSES, Refusal
 from sip_edge.routing.timeline import CallTimeline, Stage
 from sip_edge.sip.effects import Event
@@ -94,8 +101,8 @@ def test_ended_call_is_counted_under_each_of_its_words(metrics: Metrics) -> None
     assert _value(metrics, "call_ends_total", by="agent") == 1
     assert _value(metrics, "agent_ends_total", end="hang_up") == 1
     attempts = "dispatch_attempts_total"
-    assert _value(metrics, attempts, result="failed", reason="refused", role="primary") == 1
-    assert _value(metrics, attempts, result="accepted", reason="none", role="fallback") == 1
+    assert _value(metrics, attempts, result="failed", reason="refused") == 1
+    assert _value(metrics, attempts, result="accepted", reason="none") == 1
 
 
 def test_refused_call_is_counted_by_its_reason(metrics: Metrics) -> None:
@@ -122,9 +129,65 @@ def test_stages_are_measured_from_the_stage_before(metrics: Metrics) -> None:
     assert stage_sum("worker_accept") == pytest.approx(0.18)
     assert stage_sum("answer") == pytest.approx(0.05)
     assert stage_sum("first_audio_out") == pytest.approx(0.75)
-    assert _value(metrics, "invite_to_answer_seconds_sum") == pytest.approx(0.25)
     assert _value(metrics, "invite_to_first_audio_seconds_sum") == pytest.approx(1.0)
     assert _value(metrics, "call_duration_seconds_sum") == pytest.approx(30.0)
+
+
+def test_answer_is_counted_and_measured_when_it_is_given(metrics: Metrics) -> None:
+    metrics.call_answered(_answered_call())
+
+    assert _value(metrics, "answers_total", by="fallback") == 1
+    assert _value(metrics, "answers_total", by="agent") == 0
+    assert _value(metrics, "invite_to_answer_seconds_sum") == pytest.approx(0.25)
+    assert _value(metrics, "calls_total", outcome="fallback") == 0
+
+
+def test_end_of_a_call_does_not_count_its_answer_again(metrics: Metrics) -> None:
+    metrics.call_answered(_answered_call())
+    metrics.call_ended(_answered_call())
+
+    assert _value(metrics, "answers_total", by="fallback") == 1
+    assert _value(metrics, "invite_to_answer_seconds_count") == 1
+
+
+def test_failover_before_the_answer_is_the_time_until_somebody_took_the_call(
+    metrics: Metrics,
+) -> None:
+    metrics.call_ended(_answered_call())
+
+    labels = {"phase": "before_answer", "reason": "unreachable"}
+    assert _value(metrics, "failover_seconds_sum", **labels) == pytest.approx(0.21)
+    assert _value(metrics, "failover_seconds_count", **labels) == 1
+
+
+def test_failover_after_the_answer_is_measured_by_how_the_agent_was_lost(metrics: Metrics) -> None:
+    report = _answered_call()
+    report.moves = [
+        Move(AgentEnd.PING_TIMEOUT, Role.FALLBACK, 0.3),
+        Move(AgentEnd.ERROR_CODE, None, 2.0),
+    ]
+
+    metrics.call_ended(report)
+
+    silent = {"phase": "after_answer", "reason": "silent"}
+    assert _value(metrics, "failover_seconds_sum", **silent) == pytest.approx(0.3)
+    assert _value(metrics, "failover_seconds_count", phase="after_answer", reason="closed") == 0
+    assert _value(metrics, "moves_total", lost="ping_timeout") == 1
+    assert _value(metrics, "moves_total", lost="error_code") == 1
+
+
+def test_every_failure_has_a_reason_to_be_measured_by() -> None:
+    assert set(FAILED_BEFORE_ANSWER) == set(AttemptFailure)
+    assert set(LOST_AFTER_ANSWER) == {end for end in AgentEnd if end.is_failure}
+
+
+def test_one_state_of_readiness_holds_at_a_time(metrics: Metrics) -> None:
+    metrics.set_ready_state("starting")
+    metrics.set_ready_state("degraded")
+
+    states = {state: _value(metrics, "ready_state", state=state) for state in READY_STATES}
+    assert states == {"starting": 0, "ready": 0, "degraded": 1, "draining": 0}
+    assert {state.value for state in ReadyState} == set(READY_STATES)
 
 
 def test_stage_that_came_early_counts_as_at_once(metrics: Metrics) -> None:
@@ -190,6 +253,10 @@ def test_nothing_that_happens_adds_a_series(metrics: Metrics) -> None:
         report = _answered_call()
         report.outcome = outcome
         metrics.call_ended(report)
+    for outcome in (Outcome.AGENT, Outcome.FALLBACK, Outcome.VOICEMAIL):
+        report = _answered_call()
+        report.outcome = outcome
+        metrics.call_answered(report)
     for status in range(100, 700):
         metrics.response_sent(status)
     for event in Event:

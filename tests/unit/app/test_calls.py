@@ -44,6 +44,7 @@ class World:
         self.loop = asyncio.get_running_loop()
         self.udp = MemoryUdp()
         self.media = MemoryMedia(100)
+        self.answers: list[CallReport] = []
         self.reports: list[CallReport] = []
         self.levels: list[int] = []
         self.started: list[str] = []
@@ -56,6 +57,7 @@ class World:
             max_call_seconds=14_400.0,
             forward_headers=(),
             on_call_started=lambda facts, at: self.started.append(facts.call_id),
+            on_call_answered=self.answers.append,
             on_call_ended=lambda report, statistics: self.reports.append(report),
             on_change=self.levels.append,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from support.fake_world import (
     FALLBACK,
     NUMBER,
@@ -190,6 +192,47 @@ def test_worker_that_spoke_and_hung_up_before_the_answer_is_heard() -> None:
     assert call.log == ["200 at 0.000", "BYE at 0.000"]
     assert call.audio.is_drained
     assert report.outcome is Outcome.AGENT
+
+
+def test_answer_is_told_when_it_is_given_not_when_the_call_ends() -> None:
+    world = _world(Worker(FakeSession(seconds=None)))
+
+    async def story() -> list[Outcome]:
+        serving = asyncio.create_task(world.serve(FakeCall(), leaves_after=60.0))
+        await asyncio.sleep(1.0)
+        answers = list(world.answers)
+        await serving
+        return answers
+
+    assert run(story()) == [Outcome.AGENT]
+
+
+def test_answer_names_who_gave_it_whoever_takes_over_later() -> None:
+    lost = FakeSession(AgentEnd.NO_CLOSE_FRAME, seconds=2.0)
+    world = _world(Worker(), Worker([lost]), voicemail_message="Speak.")
+    world.has_voicemail = True
+
+    _, report = _serve(world)
+
+    assert world.answers == [Outcome.FALLBACK]
+    assert report.outcome is Outcome.VOICEMAIL
+
+
+def test_voicemail_that_answers_is_told_of_as_such() -> None:
+    world = _world(Worker(), voicemail_message="Speak.")
+    world.has_voicemail = True
+
+    _serve(world)
+
+    assert world.answers == [Outcome.VOICEMAIL]
+
+
+def test_refused_call_is_not_told_of_as_answered() -> None:
+    world = _world(Worker())
+
+    _serve(world)
+
+    assert world.answers == []
 
 
 def test_unknown_number_is_refused_with_404_and_no_agent_is_disturbed() -> None:
