@@ -16,6 +16,7 @@ from sip_edge.resolver import (
     ResolveFailure,
     Resolver,
     ResolverSettings,
+    Service,
 )
 
 
@@ -135,3 +136,48 @@ async def test_closing_ends_questions_in_the_air() -> None:
             await asker
     assert caught.value.failure is ResolveFailure.SERVER_FAILURE
     assert resolver.in_flight == 0
+
+
+@on_both_loops
+async def test_services_of_a_name_are_found() -> None:
+    async with FakeNameServer() as dns, resolver_asking(dns) as resolver:
+        dns.services["_sips._tcp.peer.example"] = [
+            (10, 60, 5061, "A.peer.example"),
+            (20, 0, 5071, "b.peer.example"),
+        ]
+
+        services = await resolver.services("_sips._tcp.peer.example", in_seconds(4.0))
+
+    assert services == [
+        Service(10, 60, 5061, "a.peer.example"),
+        Service(20, 0, 5071, "b.peer.example"),
+    ]
+
+
+@on_both_loops
+async def test_name_that_offers_decidedly_no_service_is_told_from_one_that_does_not_say() -> None:
+    async with FakeNameServer() as dns, resolver_asking(dns) as resolver:
+        dns.services["_sip._udp.closed.example"] = [(0, 0, 0, ".")]
+        dns.addresses["_sip._udp.empty.example"] = []
+
+        assert await resolver.services("_sip._udp.closed.example", in_seconds(4.0)) == [
+            Service(0, 0, 0, "")
+        ]
+        for name in ("_sip._udp.empty.example", "_sip._udp.nobody.example"):
+            with pytest.raises(ResolveError) as caught:
+                await resolver.services(name, in_seconds(4.0))
+            assert caught.value.failure is ResolveFailure.NOT_FOUND
+
+
+@on_both_loops
+async def test_services_that_cannot_be_used_are_passed_over() -> None:
+    async with FakeNameServer() as dns, resolver_asking(dns) as resolver:
+        dns.services["_sip._tcp.odd.example"] = [
+            (1, 0, 0, "portless.example"),
+            (2, 0, 5060, "not a name"),
+            (3, 0, 5060, "good.example"),
+        ]
+
+        services = await resolver.services("_sip._tcp.odd.example", in_seconds(4.0))
+
+    assert services == [Service(3, 0, 5060, "good.example")]

@@ -9,6 +9,7 @@ from typing import Final
 
 A: Final = 1
 AAAA: Final = 28
+SRV: Final = 33
 
 _NO_ERROR: Final = 0x8180
 _SERVER_FAILURE: Final = 0x8182
@@ -18,11 +19,12 @@ _NAME_ERROR: Final = 0x8183
 class FakeNameServer(asyncio.DatagramProtocol):
     """`addresses` are served with `ttl`; names in `failing` get SERVFAIL; `silent` ones nothing.
 
-    A pair `(name, record type)` in `silent` drops only that question. Other names do not exist.
+    `services` are (priority, weight, port, target). A pair `(name, record type)` in `silent` drops only that question. Other names do not exist.
     """
 
     def __init__(self) -> None:
         self.addresses: dict[str, list[str]] = {}
+        self.services: dict[str, list[tuple[int, int, int, str]]] = {}
         self.failing: set[str] = set()
         self.silent: set[str | tuple[str, int]] = set()
         self.ttl = 60
@@ -64,7 +66,8 @@ class FakeNameServer(asyncio.DatagramProtocol):
         if name in self.silent or (name, kind) in self.silent:
             return
         question = data[12 : at + 5]
-        flags = _NO_ERROR if name in self.addresses else _NAME_ERROR
+        exists = name in self.addresses or name in self.services
+        flags = _NO_ERROR if exists else _NAME_ERROR
         if name in self.failing:
             flags = _SERVER_FAILURE
         records = [] if flags != _NO_ERROR else self._records(name, kind)
@@ -73,10 +76,22 @@ class FakeNameServer(asyncio.DatagramProtocol):
 
     def _records(self, name: str, kind: int) -> list[bytes]:
         family = {A: socket.AF_INET, AAAA: socket.AF_INET6}.get(kind)
-        if family is None:
-            return []
-        wanted = [a for a in self.addresses[name] if (":" in a) == (family is socket.AF_INET6)]
-        packed = [socket.inet_pton(family, address) for address in wanted]
+        packed: list[bytes] = []
+        if family is not None:
+            known = self.addresses.get(name, [])
+            wanted = [a for a in known if (":" in a) == (family is socket.AF_INET6)]
+            packed = [socket.inet_pton(family, address) for address in wanted]
+        elif kind == SRV:
+            packed = [
+                struct.pack("!HHH", *numbers) + _encoded(target)
+                for *numbers, target in self.services.get(name, [])
+            ]
         return [
             struct.pack("!HHHIH", 0xC00C, kind, 1, self.ttl, len(data)) + data for data in packed
         ]
+
+
+def _encoded(name: str) -> bytes:
+    """A name as RFC 1035 section 3.1 writes it; "" and "." are the root."""
+    labels = [label.encode() for label in name.split(".") if label]
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"

@@ -23,6 +23,7 @@ ONLY_VALUES = {
     "app/errors.py",
     "config/section.py",
     "media/audio.py",
+    "resolver/answers.py",
     "routing/outcome.py",
     "routing/plan.py",
     "routing/ports.py",

@@ -13,8 +13,8 @@ from sip_edge.resolver import (
     ResolveFailure,
     Resolver,
     ResolverSettings,
-    is_host_name,
-    numeric_address,
+    Service,
+    ServiceAnswer,
 )
 
 SETTINGS = ResolverSettings(
@@ -38,6 +38,7 @@ class Lookup:
         self.open: dict[str, asyncio.Future[Answer]] = {}
         self.ready: dict[str, Answer | ResolveFailure] = {}
         self.is_closed = False
+        self.services: dict[str, ServiceAnswer | ResolveFailure] = {}
 
     def lookup(self, host: str) -> asyncio.Future[Answer]:
         self.asked.append(host)
@@ -52,6 +53,16 @@ class Lookup:
             self.open[host].set_result(result)
         else:
             self.open[host].set_exception(ResolveError(host, result))
+
+    def lookup_services(self, name: str) -> asyncio.Future[ServiceAnswer]:
+        self.asked.append(name)
+        future: asyncio.Future[ServiceAnswer] = asyncio.get_running_loop().create_future()
+        result = self.services.get(name, ResolveFailure.NOT_FOUND)
+        if isinstance(result, ServiceAnswer):
+            future.set_result(result)
+        else:
+            future.set_exception(ResolveError(name, result))
+        return future
 
     async def close(self) -> None:
         self.is_closed = True
@@ -96,33 +107,6 @@ async def test_numeric_hosts_are_their_own_answer_and_nobody_is_asked(
 
     assert await world.resolve(host) == [address]
     assert world.lookup.asked == []
-
-
-@pytest.mark.parametrize("text", ["[192.0.2.7]", "192.0.2", "0x7f000001", "2130706433", "", "[]"])
-def test_other_spellings_of_addresses_are_names(text: str) -> None:
-    assert numeric_address(text) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "is_valid"),
-    [
-        ("agent.example.com", True),
-        ("agent.example.com.", True),
-        ("my_worker", True),
-        ("a" * 63 + ".example", True),
-        ("a" * 64 + ".example", False),
-        (".".join(["abcdefg"] * 32), False),
-        ("", False),
-        (".", False),
-        ("a..b", False),
-        ("a b", False),
-        ("a\x00b", False),
-        ("b\u00fccher.example", False),
-        ("Agent", False),
-    ],
-)
-def test_only_lower_case_host_names_are_asked_for(name: str, is_valid: bool) -> None:
-    assert is_host_name(name) is is_valid
 
 
 @pytest.mark.asyncio
@@ -336,3 +320,44 @@ async def test_closing_the_resolver_closes_its_lookup() -> None:
     await world.resolver.close()
 
     assert world.lookup.is_closed
+
+
+SERVICE = Service(10, 60, 5060, "a.example")
+
+
+@pytest.mark.asyncio
+async def test_services_are_kept_for_their_time_to_live() -> None:
+    world = World()
+    world.lookup.services["_sip._udp.peer.example"] = ServiceAnswer((SERVICE,), 60.0)
+
+    for _ in range(2):
+        assert await world.resolver.services("_SIP._udp.peer.example", SOON) == [SERVICE]
+    assert world.lookup.asked == ["_sip._udp.peer.example"]
+
+    world.now += 61.0
+    await world.resolver.services("_sip._udp.peer.example", SOON)
+    assert len(world.lookup.asked) == 2
+
+
+@pytest.mark.asyncio
+async def test_that_there_is_no_service_is_remembered_apart_from_the_addresses() -> None:
+    world = World()
+    world.knows("peer.example", "192.0.2.1")
+
+    for _ in range(2):
+        with pytest.raises(ResolveError) as caught:
+            await world.resolver.services("peer.example", SOON)
+        assert caught.value.failure is ResolveFailure.NOT_FOUND
+    assert await world.resolve("peer.example") == ["192.0.2.1"]
+    assert world.lookup.asked == ["peer.example", "peer.example"]
+
+
+@pytest.mark.asyncio
+async def test_of_very_many_services_the_first_by_priority_are_kept() -> None:
+    world = World()
+    many = tuple(Service(100 - number, 0, 5060, "a.example") for number in range(100))
+    world.lookup.services["_sip._tcp.peer.example"] = ServiceAnswer(many, 60.0)
+
+    services = await world.resolver.services("_sip._tcp.peer.example", SOON)
+
+    assert [service.priority for service in services] == list(range(1, 17))
