@@ -1,0 +1,58 @@
+"""Why a use case refuses: a closed list of codes that clients may rely on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The `code` of an error's body. Words are never changed, only added."""
+
+    UNAUTHORIZED = "UNAUTHORIZED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    RATE_LIMITED = "RATE_LIMITED"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    IDEMPOTENCY_IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+    TIMED_OUT = "TIMED_OUT"
+    INTERNAL = "INTERNAL"
+
+    AGENT_NOT_FOUND = "AGENT_NOT_FOUND"
+    WORKER_URL_REFUSED = "WORKER_URL_REFUSED"
+    WORKER_SECRET_REFUSED = "WORKER_SECRET_REFUSED"
+    CREDENTIAL_NOT_FOUND = "CREDENTIAL_NOT_FOUND"
+    CREDENTIAL_UNREADABLE = "CREDENTIAL_UNREADABLE"
+    ENCRYPTION_NOT_CONFIGURED = "ENCRYPTION_NOT_CONFIGURED"
+    AUDIO_NOT_FOUND = "AUDIO_NOT_FOUND"
+    AUDIO_NOT_HERE = "AUDIO_NOT_HERE"
+    RANGE_NOT_SATISFIABLE = "RANGE_NOT_SATISFIABLE"
+
+    NUMBER_TAKEN = "NUMBER_TAKEN"
+    NUMBER_NOT_OWNED = "NUMBER_NOT_OWNED"
+    NUMBER_UNAVAILABLE = "NUMBER_UNAVAILABLE"
+    NO_NUMBER_FOUND = "NO_NUMBER_FOUND"
+    SIP_TRUNK_PROVISION_FAILED = "SIP_TRUNK_PROVISION_FAILED"
+    PROVIDER_NOT_SUPPORTED = "PROVIDER_NOT_SUPPORTED"
+    REGULATORY_BUNDLE_REQUIRED = "REGULATORY_BUNDLE_REQUIRED"
+    PURCHASE_PENDING = "PURCHASE_PENDING"
+    PURCHASING_DISABLED = "PURCHASING_DISABLED"
+    CARRIER_REJECTED_CREDENTIALS = "CARRIER_REJECTED_CREDENTIALS"
+    CARRIER_REFUSED = "CARRIER_REFUSED"
+    CARRIER_RATE_LIMITED = "CARRIER_RATE_LIMITED"
+    CARRIER_UNAVAILABLE = "CARRIER_UNAVAILABLE"
+
+
+class ProvisioningError(Exception):
+    """A request is refused. `message` is for the client and holds no secret."""
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(f"{code.value}: {message}")
+        self.code = code
+        self.message = message
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,164 @@
+"""The ports of the control API's use cases: small Protocols, each implemented by one adapter.
+
+Every method may raise ProvisioningError with DATABASE_UNAVAILABLE. What belongs to another
+workspace does not exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sip_edge.provisioning.values import (
+        Agent,
+        AgentDraft,
+        ApiKey,
+        CallFilter,
+        CallRecord,
+        CarrierCredentials,
+        Integration,
+        JsonObject,
+        Page,
+        PageRequest,
+        VoicemailFilter,
+        VoicemailRecord,
+        Workspace,
+    )
+
+
+class WallClock(Protocol):
+    """The time of day, with its time zone."""
+
+    def __call__(self) -> datetime: ...
+
+
+class SecretBox(Protocol):
+    """Encrypts what must be kept and read again. `context` binds a secret to its row."""
+
+    @property
+    def is_configured(self) -> bool:
+        """False when there is no key: nothing can be sealed."""
+        ...
+
+    def seal(self, plain: bytes, context: bytes) -> bytes:
+        """Encrypt. Raises ProvisioningError(ENCRYPTION_NOT_CONFIGURED)."""
+        ...
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Decrypt. Raises ProvisioningError(CREDENTIAL_UNREADABLE): no such key, or tampering."""
+        ...
+
+
+class Credentials(Protocol):
+    """Gives use cases what a carrier's API asks for."""
+
+    async def credentials(self, workspace_id: UUID, credential_id: UUID) -> CarrierCredentials:
+        """Those of an integration. Raises ProvisioningError(NOT_FOUND, CREDENTIAL_UNREADABLE)."""
+        ...
+
+
+class WorkerPlaces(Protocol):
+    """Knows where workers may be."""
+
+    async def problem(self, worker_url: str) -> str | None:
+        """Why calls may not be brought to this URL, None if they may; within seconds."""
+        ...
+
+
+class AgentStore(Protocol):
+    """The rows of `agents`; deleted ones do not exist."""
+
+    async def insert(self, workspace_id: UUID, draft: AgentDraft) -> Agent: ...
+
+    async def find(self, workspace_id: UUID, agent_id: UUID) -> Agent | None: ...
+
+    async def page(
+        self, workspace_id: UUID, request: PageRequest, *, status: str | None
+    ) -> Page[Agent]:
+        """Newest first; of one status, or of all."""
+        ...
+
+    async def update(self, workspace_id: UUID, agent_id: UUID, changes: JsonObject) -> Agent | None:
+        """Write only the columns in `changes` (fields of AgentDraft)."""
+        ...
+
+    async def delete(self, workspace_id: UUID, agent_id: UUID) -> bool:
+        """Mark as deleted; False if there is no such agent."""
+        ...
+
+
+class IntegrationStore(Protocol):
+    """The rows of `integrations`."""
+
+    async def insert(
+        self, workspace_id: UUID, integration: Integration, sealed_key: bytes
+    ) -> Integration: ...
+
+    async def find(self, workspace_id: UUID, integration_id: UUID) -> Integration | None: ...
+
+    async def sealed_key(self, workspace_id: UUID, integration_id: UUID) -> bytes | None: ...
+
+    async def page(
+        self, workspace_id: UUID, request: PageRequest, *, provider: str | None
+    ) -> Page[Integration]:
+        """Newest first; of one provider, or of all."""
+        ...
+
+    async def delete(self, workspace_id: UUID, integration_id: UUID) -> bool: ...
+
+
+class ApiKeyStore(Protocol):
+    """The rows of `api_keys`; revoked ones do not exist."""
+
+    async def insert(self, workspace_id: UUID, name: str, prefix: str, digest: bytes) -> ApiKey: ...
+
+    async def find_by_digest(self, digest: bytes) -> tuple[ApiKey, bytes] | None:
+        """The key with this SHA-256, and the SHA-256 that is stored."""
+        ...
+
+    async def touch(self, key_id: UUID, at: datetime) -> None:
+        """Note that a key was used."""
+        ...
+
+    async def page(self, workspace_id: UUID, request: PageRequest) -> Page[ApiKey]:
+        """Newest first."""
+        ...
+
+    async def revoke(self, workspace_id: UUID, key_id: UUID) -> bool: ...
+
+    async def is_empty(self) -> bool:
+        """True if nobody has a key."""
+        ...
+
+
+class WorkspaceStore(Protocol):
+    """The rows of `workspaces`."""
+
+    async def default(self) -> Workspace: ...
+
+    async def find(self, workspace_id: UUID) -> Workspace | None: ...
+
+    async def named(self, name: str) -> Workspace | None: ...
+
+    async def named_or_new(self, name: str) -> Workspace:
+        """The workspace of this name, made if there is none."""
+        ...
+
+
+class RecordStore(Protocol):
+    """The rows of `calls` and `voicemails`, for reading. Newest first."""
+
+    async def calls(
+        self, workspace_id: UUID, request: PageRequest, which: CallFilter
+    ) -> Page[CallRecord]: ...
+
+    async def call(self, workspace_id: UUID, call_id: UUID) -> CallRecord | None: ...
+
+    async def voicemails(
+        self, workspace_id: UUID, request: PageRequest, which: VoicemailFilter
+    ) -> Page[VoicemailRecord]: ...
+
+    async def voicemail(self, workspace_id: UUID, message_id: UUID) -> VoicemailRecord | None: ...
