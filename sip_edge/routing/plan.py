@@ -103,10 +103,11 @@ class AgentTarget:
 
 @dataclass(frozen=True, slots=True)
 class VoicemailMessage:
-    """The text that a caller hears before the beep."""
+    """The text that a caller hears before the beep, and the agent whom the answer is for."""
 
     text: str
     language: str | None
+    agent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,15 +92,18 @@ def voicemail_message(route: Route) -> VoicemailMessage | None:
     """The number's message, else the primary's, else the fallback's; None if there is none.
 
     The message of an agent that is skipped counts too: better a greeting than a caller turned
-    away. The number's own message is in the language of the primary agent, having none itself.
+    away. The number's own message is in the language of the primary agent, having none itself, and
+    for the first agent that exists.
     """
-    primary, fallback = route.primary, route.fallback
+    agents = [agent for agent in (route.primary, route.fallback) if agent is not None]
+    language = None if route.primary is None else route.primary.language
+    meant_for = agents[0].agent_id if agents else None
     texts = [
-        (route.number.voicemail_message, None if primary is None else primary.language),
-        *((agent.voicemail_message, agent.language) for agent in (primary, fallback) if agent),
+        (route.number.voicemail_message, language, meant_for),
+        *((agent.voicemail_message, agent.language, agent.agent_id) for agent in agents),
     ]
-    for text, language in texts:
+    for text, language, agent_id in texts:
         stripped = (text or "").strip()
         if stripped:
-            return VoicemailMessage(stripped, language)
+            return VoicemailMessage(stripped, language, agent_id)
     return None

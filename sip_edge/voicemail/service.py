@@ -85,7 +85,7 @@ class VoicemailService:
             if len(self._scribes) >= self._limits.max_recordings:
                 self._end(facts, MessageResult.TOO_MANY)
                 return
-            await self._record(facts, ear, greeting)
+            await self._record(facts, ear, greeting, message.agent_id)
         finally:
             audio.listen(None)
 
@@ -117,12 +117,16 @@ class VoicemailService:
             raise
         return greeting
 
-    async def _record(self, facts: CallFacts, ear: CallerEar, greeting: Greeting) -> None:
+    async def _record(
+        self, facts: CallFacts, ear: CallerEar, greeting: Greeting, agent_id: str | None
+    ) -> None:
         limits = self._limits
         live = LiveRecording(
             Recording(max_seconds=limits.max_seconds, silence_seconds=limits.silence_seconds)
         )
-        scribe = spawn(self._write(facts, live, greeting), name=f"voicemail {facts.call_id}")
+        scribe = spawn(
+            self._write(facts, live, greeting, agent_id), name=f"voicemail {facts.call_id}"
+        )
         self._scribes.add(scribe)
         scribe.add_done_callback(self._scribes.discard)
         ear.begin_recording(live)
@@ -134,7 +138,9 @@ class VoicemailService:
         finally:
             live.finish(RecordingEnd.HUNG_UP)
 
-    async def _write(self, facts: CallFacts, live: LiveRecording, greeting: Greeting) -> None:
+    async def _write(
+        self, facts: CallFacts, live: LiveRecording, greeting: Greeting, agent_id: str | None
+    ) -> None:
         """The scribe's task: it outlives the call."""
         now = self._wall_clock()
         message_id = uuid.uuid4()
@@ -143,7 +149,7 @@ class VoicemailService:
             call_id=facts.call_id,
             phone_number=facts.called_number or "",
             caller_number=facts.caller_number,
-            agent_id=None,
+            agent_id=agent_id,
             received_at=now,
             path=message_path(message_id, now.date().isoformat()),
         )

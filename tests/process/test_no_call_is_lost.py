@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.edge_process import EdgeProcess
-from support.line_plan import ADA, ADA_THEN_BOB, VOICEMAIL, WorkerPorts
+from support.line_plan import ADA, ADA_THEN_BOB, VOICEMAIL, WorkerPorts, agent_id
 from support.polling import eventually
 from support.sipp import Sipp
 from support.sound import find, from_ulaw, read_wav, speech_like, to_ulaw
@@ -84,6 +84,7 @@ async def test_caller_whom_no_agent_takes_leaves_a_message(
     listed = await asyncio.to_thread(edge.run, *listing)
     message = json.loads(listed.stdout.splitlines()[0])
     assert message["seconds"] > 2
+    assert message["agent_id"] == str(agent_id(3))
     exported = tmp_path / "message.wav"
     export = ("voicemail", "export", message["id"], "--to", str(exported))
     assert (await asyncio.to_thread(edge.run, *export)).returncode == 0

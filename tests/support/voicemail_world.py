@@ -34,7 +34,8 @@ from sip_edge.voicemail.voices import Voice
 
 GREETING = b"\x90" * 160 * 100
 """Two seconds of something."""
-TEXT = VoicemailMessage("Please leave a message.", "en")
+AGENT_ID = "66666666-6666-4666-8666-666666666666"
+TEXT = VoicemailMessage("Please leave a message.", "en", AGENT_ID)
 
 
 def english_only(language: str) -> Voice | None:

@@ -63,7 +63,7 @@ def test_agents_in_service_are_tried_and_the_others_skipped(
 ) -> None:
     plan = plan_route(route_with(primary, fallback, message), number=NUMBER, provider="twilio")
 
-    tried, skipped = [], []
+    tried, skipped, existing = [], [], []
     for role, agent_id, state in (
         (Role.PRIMARY, PRIMARY_ID, primary),
         (Role.FALLBACK, FALLBACK_ID, fallback),
@@ -72,10 +72,14 @@ def test_agents_in_service_are_tried_and_the_others_skipped(
             tried.append(AgentTarget(role, agent_record(agent_id)))
         elif state != "unnamed":
             skipped.append(SkippedAgent(role, agent_id, WHY_SKIPPED[state]))
+        if state not in ("unnamed", "missing"):
+            existing.append(agent_id)
+    meant_for = existing[0] if existing else None
+    expected = VoicemailMessage("Please leave a message.", None, meant_for)
     assert plan == Connect(
         targets=tuple(tried),
         skipped=tuple(skipped),
-        voicemail=None if message is None else VoicemailMessage("Please leave a message.", None),
+        voicemail=None if message is None else expected,
         refusal_if_unanswered=(
             Refusal.AGENTS_FAILED
             if "active" in (primary, fallback)
@@ -157,13 +161,13 @@ def test_routing_that_cannot_be_read_skips_the_primary_and_keeps_the_fallback() 
 @pytest.mark.parametrize(
     ("of_number", "of_primary", "of_fallback", "expected"),
     [
-        ("number", "primary", "fallback", VoicemailMessage("number", "en")),
-        (None, "primary", "fallback", VoicemailMessage("primary", "en")),
-        (None, None, "fallback", VoicemailMessage("fallback", "ja")),
+        ("number", "primary", "fallback", VoicemailMessage("number", "en", PRIMARY_ID)),
+        (None, "primary", "fallback", VoicemailMessage("primary", "en", PRIMARY_ID)),
+        (None, None, "fallback", VoicemailMessage("fallback", "ja", FALLBACK_ID)),
         (None, None, None, None),
         ("", "  ", "\n", None),
-        (" ", "primary", None, VoicemailMessage("primary", "en")),
-        (" number\n", None, None, VoicemailMessage("number", "en")),
+        (" ", "primary", None, VoicemailMessage("primary", "en", PRIMARY_ID)),
+        (" number\n", None, None, VoicemailMessage("number", "en", PRIMARY_ID)),
     ],
 )
 @pytest.mark.parametrize("status", list(AgentStatus))
@@ -196,4 +200,13 @@ def test_numbers_message_without_a_primary_agent_has_no_language() -> None:
     plan = plan_route(route, number=NUMBER, provider="twilio")
 
     assert isinstance(plan, Connect)
-    assert plan.voicemail == VoicemailMessage("Hello.", None)
+    assert plan.voicemail == VoicemailMessage("Hello.", None, FALLBACK_ID)
+
+
+def test_numbers_message_without_any_agent_is_for_nobody_in_particular() -> None:
+    route = Route(number_record(voicemail_message="Hello."), None, None)
+
+    plan = plan_route(route, number=NUMBER, provider="twilio")
+
+    assert isinstance(plan, Connect)
+    assert plan.voicemail == VoicemailMessage("Hello.", None, None)

@@ -52,6 +52,7 @@ def test_row_says_whose_message_it_is(tmp_path: Path) -> None:
             assert row.call_id == CALL_ID
             assert row.phone_number == "+12025550100"
             assert row.caller_number == "+12025550123"
+            assert row.agent_id == "66666666-6666-4666-8666-666666666666"
             assert row.received_at == datetime(2025, 11, 21, 15, 30, tzinfo=UTC)
             assert row.path == f"2025-11-21/{row.id}.wav"
             assert row.size == 58 + row.seconds * 8000
