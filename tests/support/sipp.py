@@ -100,7 +100,7 @@ class Sipp:
     """Starts SIPp against one edge, each run in a folder of its own below `folder`."""
 
     def __init__(self, folder: Path, *, edge_host: str, edge_port: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._edge = f"{edge_host}:{edge_port}"
         self._runs: list[SippRun] = []
 
@@ -116,7 +116,7 @@ class Sipp:
         options: tuple[str, ...] = (),
     ) -> SippRun:
         """Run `scenario`, calling `number`; `@name@` in it is replaced from `values`."""
-        folder = self._folder / f"sipp-{len(self._runs)}-{scenario}"
+        folder = self.folder / f"sipp-{len(self._runs)}-{scenario}"
         folder.mkdir(parents=True)
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         for name, value in (values or {}).items():
