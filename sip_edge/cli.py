@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sip_edge.config import Config, ConfigError, load_config
+from sip_edge.config import Config, ConfigError, load_config, published_networks
 from sip_edge.health import Page, check, page_url
 from sip_edge.voicemail_commands import add_voicemail
 
@@ -256,6 +256,12 @@ def _migrate(options: argparse.Namespace) -> int:
 def _check_config(options: argparse.Namespace) -> int:
     config = _config(options)
     print(json.dumps(config.redacted(), indent=2))
+    for name, carrier in config.carriers.items():
+        if carrier.provider is not None and carrier.has_published_networks:
+            known = published_networks()[carrier.provider]
+            print(
+                f"carriers.{name}: as published on {known.as_of}, {known.source}", file=sys.stderr
+            )
     print("the configuration is fine", file=sys.stderr)
     return OK
 

@@ -8,8 +8,10 @@ TOML and the environment and reports all problems at once. Nothing here opens a 
 from __future__ import annotations
 
 from sip_edge.config.carriers import CarrierSettings
+from sip_edge.config.limits import LimitSettings
 from sip_edge.config.loading import ConfigError, load_config, public_address
 from sip_edge.config.media import MediaSettings
+from sip_edge.config.published import published_networks
 from sip_edge.config.settings import (
     Config,
     DatabaseSettings,
@@ -28,6 +30,7 @@ __all__ = [
     "DatabaseSettings",
     "DispatchSettings",
     "HttpSettings",
+    "LimitSettings",
     "LoggingSettings",
     "MediaSettings",
     "ShutdownSettings",
@@ -35,4 +38,5 @@ __all__ = [
     "VoicemailSettings",
     "load_config",
     "public_address",
+    "published_networks",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from sip_edge.config.fields import Network, NetworkList, Status
+from sip_edge.config.fields import HeaderName, Network, NetworkList, Secret, Status
+from sip_edge.config.published import PUBLISHED, published_networks
 from sip_edge.config.section import Section
 from sip_edge.routing.refusal import Refusal
 
@@ -17,18 +18,50 @@ LOOPBACK: Final[tuple[Network, ...]] = (
     ipaddress.IPv6Network("::1/128"),
 )
 
+STANDARD_CARRIERS: Final[dict[str, dict[str, object]]] = {
+    # No packet with such a source comes in from a network (RFC 1122 section 3.2.1.3), so that it
+    # is this machine alone, for a test call.
+    LOCAL_CARRIER: {"networks": LOOPBACK},
+    "twilio": {"provider": "twilio", "country": "US"},
+    "telnyx": {"provider": "telnyx", "country": "US"},
+}
+"""Who may call without being configured; a table of the same name changes what it names."""
+
 
 class CarrierSettings(Section):
     """Who may call: the networks that a carrier's signalling comes from.
 
     `country` is where a called number without a country code belongs; `responses` replaces the
-    status of a refusal for this carrier.
+    status of a refusal for this carrier. With a `secret`, an INVITE must bring it in
+    `secret_header`. A carrier that is not `enabled` is not there at all.
     """
 
+    enabled: bool = True
     networks: Annotated[NetworkList, Field(min_length=1, max_length=1_000)]
     provider: Literal["twilio", "telnyx"] | None = None
     country: str | None = None
+    secret_header: HeaderName | None = None
+    secret: Secret | None = None
     responses: dict[Refusal, Status] = Field(default_factory=dict)
+
+    @property
+    def has_published_networks(self) -> bool:
+        """True if the networks are those that the provider publishes."""
+        known = published_networks().get(self.provider or "")
+        return known is not None and self.networks == known.networks
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_up_networks(cls, value: Any) -> Any:
+        """Put the provider's published networks where none are named."""
+        if not isinstance(value, dict) or value.get("networks", PUBLISHED) != PUBLISHED:
+            return value
+        known = published_networks().get(value.get("provider") or "")
+        if known is not None:
+            return {**value, "networks": known.networks}
+        if "networks" in value:
+            raise ValueError(f'networks = "{PUBLISHED}" needs a provider: twilio or telnyx')
+        return value
 
     @field_validator("country", mode="after")
     @classmethod
@@ -41,3 +74,20 @@ class CarrierSettings(Section):
         if value.upper() not in SUPPORTED_REGIONS:
             raise ValueError('must be a country\'s two letters (ISO 3166) such as "US" or "GB"')
         return value.upper()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.secret is None) != (self.secret_header is None):
+            raise ValueError("secret and secret_header belong together")
+        return self
+
+
+def with_standard_carriers(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables, each completed by the standard one of its name, then the other standard ones."""
+    completed = {
+        name: {**STANDARD_CARRIERS.get(name, {}), **table} if isinstance(table, dict) else table
+        for name, table in tables.items()
+    }
+    return completed | {
+        name: table for name, table in STANDARD_CARRIERS.items() if name not in tables
+    }

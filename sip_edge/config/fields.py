@@ -11,12 +11,15 @@ import json
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LONGEST_SECONDS: Final = 86_400.0
 """A day: whatever is longer was meant in milliseconds."""
+SHORTEST_SECRET: Final = 16
+"""Below it a secret can be guessed by trying."""
+LONGEST_SECRET: Final = 256
 
 
 def _refuse_truth_value(value: object) -> object:
@@ -76,6 +79,17 @@ def _visible_text(value: str) -> str:
     return value
 
 
+def _secret(value: SecretStr) -> SecretStr:
+    """It travels in a header, so that neither a blank nor a comma may stand in it."""
+    text = value.get_secret_value()
+    is_plain = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+    if not (is_plain and SHORTEST_SECRET <= len(text) <= LONGEST_SECRET):
+        raise ValueError(
+            f"must have {SHORTEST_SECRET} to {LONGEST_SECRET} letters, digits, - and _"
+        )
+    return value
+
+
 def _final_status(value: int) -> int:
     """A refusal must refuse: neither provisional, nor success, nor redirection."""
     if not 400 <= value <= 699:
@@ -100,6 +114,7 @@ NumericAddress = Annotated[str, AfterValidator(_numeric_address)]
 NetworkField = Annotated[Network, BeforeValidator(_parse_network)]
 NetworkList = Annotated[tuple[NetworkField, ...], CommaList]
 HeaderName = Annotated[str, AfterValidator(_extension_header)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Status = Annotated[int, AfterValidator(_final_status), NotBool]
 CarrierName = Annotated[str, Field(max_length=32), AfterValidator(_carrier_name)]
 VisibleText = Annotated[str, Field(max_length=128), AfterValidator(_visible_text)]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, get_args
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -104,7 +104,7 @@ def _fields(table: tuple[int | str, ...]) -> dict[str, FieldInfo]:
 
 
 def _is_secret(field: FieldInfo) -> bool:
-    return SecretStr in (field.annotation, *get_args(field.annotation))
+    return "SecretStr" in str(field.annotation)
 
 
 def _number_and_limits(field: FieldInfo) -> str:

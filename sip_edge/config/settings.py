@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     Field,
     SecretStr,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -23,7 +24,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from sip_edge.config.carriers import LOCAL_CARRIER, LOOPBACK, CarrierSettings
+from sip_edge.config.carriers import CarrierSettings, with_standard_carriers
 from sip_edge.config.fields import (
     LONGEST_SECONDS,
     CarrierName,
@@ -36,6 +37,7 @@ from sip_edge.config.fields import (
     Seconds,
     without_password,
 )
+from sip_edge.config.limits import LimitSettings
 from sip_edge.config.media import MediaSettings
 from sip_edge.config.section import Section
 from sip_edge.config.sip import SipSettings
@@ -124,10 +126,6 @@ class ShutdownSettings(Section):
     ] = 60.0
 
 
-def _loopback_only() -> dict[str, CarrierSettings]:
-    return {LOCAL_CARRIER: CarrierSettings(networks=LOOPBACK)}
-
-
 class Config(BaseSettings):
     """The whole configuration. `Config()` is all defaults; `load_config` reads the outside."""
 
@@ -145,30 +143,48 @@ class Config(BaseSettings):
     media: MediaSettings = MediaSettings()
     dispatch: DispatchSettings = DispatchSettings()
     voicemail: VoicemailSettings = VoicemailSettings()
-    carriers: Annotated[dict[CarrierName, CarrierSettings], Field(min_length=1)] = Field(
-        default_factory=_loopback_only
+    limits: LimitSettings = LimitSettings()
+    carriers: dict[CarrierName, CarrierSettings] = Field(
+        default_factory=lambda: with_standard_carriers({})
     )
     logging: LoggingSettings = LoggingSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
 
     @field_validator("carriers", mode="before")
     @classmethod
-    def _complete_local_carrier(cls, value: object) -> object:
-        """Let one line set the country of the carrier that exists without being configured."""
-        if not isinstance(value, dict) or not isinstance(value.get(LOCAL_CARRIER), dict):
-            return value
-        return {**value, LOCAL_CARRIER: {"networks": LOOPBACK, **value[LOCAL_CARRIER]}}
+    def _complete_carriers(cls, value: object) -> object:
+        """Let one line change a carrier that exists without being configured."""
+        return with_standard_carriers(value) if isinstance(value, dict) else value
+
+    @field_validator("carriers", mode="after")
+    @classmethod
+    def _keep_secrets_from_workers(
+        cls, value: dict[str, CarrierSettings], info: ValidationInfo
+    ) -> dict[str, CarrierSettings]:
+        dispatch: DispatchSettings | None = info.data.get("dispatch")
+        forwarded = () if dispatch is None else dispatch.forward_headers
+        names = {name.lower() for name in forwarded}
+        for name, carrier in value.items():
+            if carrier.secret_header is not None and carrier.secret_header.lower() in names:
+                raise ValueError(
+                    f"dispatch.forward_headers must not name {carrier.secret_header},"
+                    f" the secret_header of {name}"
+                )
+        return value
 
     @field_validator("carriers", mode="after")
     @classmethod
     def _check_carriers(cls, value: dict[str, CarrierSettings]) -> dict[str, CarrierSettings]:
+        enabled = {name: carrier for name, carrier in value.items() if carrier.enabled}
+        if not enabled:
+            raise ValueError("at least one carrier must be enabled")
         owners: dict[Network, str] = {}
-        for name, carrier in value.items():
+        for name, carrier in enabled.items():
             for network in carrier.networks:
                 other = owners.setdefault(network, name)
                 if other != name:
                     raise ValueError(f"{network} belongs to both {other} and {name}")
-        return value
+        return enabled
 
     @override
     @classmethod

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from sip_edge.config.fields import (
     CommaList,
     Count,
+    HeaderName,
+    NetworkList,
     NotBool,
     NumericAddress,
     Port,
@@ -36,6 +38,9 @@ class SipSettings(Section):
     max_connections: Count = 1_000
     max_connections_per_source: Count = 64
     connection_idle_seconds: Seconds = 600.0
+    account_check: Literal["off", "log", "enforce"] = "log"
+    proxies: Annotated[NetworkList, Field(max_length=100)] = ()
+    proxy_source_header: HeaderName = "X-Source-Address"
     receive_buffer_bytes: Annotated[int, Field(ge=65_536, le=1 << 30), NotBool] = 4 << 20
 
     @model_validator(mode="after")

@@ -72,6 +72,16 @@ def test_checked_configuration_is_printed_without_its_secrets(
     assert "hunter2" not in printed.out + printed.err
 
 
+def test_checked_configuration_tells_the_date_of_the_carriers_networks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["check-config"]) == 0
+
+    printed = capsys.readouterr()
+    assert "carriers.twilio: as published on 20" in printed.err
+    assert "54.172.60.0/30" in printed.out
+
+
 def test_call_to_something_that_is_no_address_is_a_usage_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -48,6 +48,7 @@ TESTED_ELSEWHERE = {
     "app/database.py": "process/test_serve.py",
     "app/observers.py": "process/test_accounting.py",
     "config/carriers.py": "unit/config/test_settings.py",
+    "config/limits.py": "unit/config/test_settings.py",
     "config/media.py": "unit/config/test_settings.py",
     "config/sip.py": "unit/config/test_settings.py",
     "app/server.py": "process/test_serve.py",

@@ -65,7 +65,7 @@ def test_whole_table_comes_from_the_environment_as_json() -> None:
         None, {"SIP_EDGE__CARRIERS": '{"office": {"networks": ["192.0.2.0/24"], "country": "JP"}}'}
     )
 
-    assert list(config.carriers) == ["office"]
+    assert list(config.carriers) == ["office", "local", "twilio", "telnyx"]
     assert config.carriers["office"].networks == (IPv4Network("192.0.2.0/24"),)
     assert config.carriers["office"].country == "JP"
 

@@ -79,7 +79,11 @@ def test_all_problems_are_reported_at_once_with_their_key_and_what_is_allowed(
         ),
         ("SIP__TRANSPORTS", "[]", "sip.transports = []: must not be empty"),
         ("CARRIERS", "{broken", "must be a table"),
-        ("CARRIERS", "{}", "must not be empty"),
+        (
+            "CARRIERS",
+            '{"local": {"enabled": 0}, "twilio": {"enabled": 0}, "telnyx": {"enabled": 0}}',
+            "carriers: at least one carrier must be enabled",
+        ),
         ("CARRIERS__OFFICE__COUNTRY", "US", "carriers.office.networks: is required"),
         ("SIP__PORT__DEEPER", "1", "must be a whole number from 0 to 65535"),
     ],
@@ -111,3 +115,41 @@ def test_long_value_is_cut_short_in_its_problem() -> None:
     [line] = _problems(None, {"SIP_EDGE__SIP__HOST": "x" * 10_000})
 
     assert len(line) < 200
+
+
+def test_secret_is_not_repeated_when_it_is_wrong_and_needs_its_header() -> None:
+    bad = _problems(
+        None,
+        {
+            "SIP_EDGE__CARRIERS__TWILIO__SECRET": "hunter2",
+            "SIP_EDGE__CARRIERS__TWILIO__SECRET_HEADER": "X-Edge-Secret",
+        },
+    )
+    alone = _problems(None, {"SIP_EDGE__CARRIERS__TWILIO__SECRET": "correct-horse-battery"})
+
+    assert bad == ["carriers.twilio.secret: must have 16 to 256 letters, digits, - and _"]
+    assert alone == ["carriers.twilio: secret and secret_header belong together"]
+
+
+def test_secret_header_may_not_be_forwarded_to_workers() -> None:
+    [line] = _problems(
+        None,
+        {
+            "SIP_EDGE__CARRIERS__TWILIO__SECRET": "correct-horse-battery",
+            "SIP_EDGE__CARRIERS__TWILIO__SECRET_HEADER": "X-Edge-Secret",
+            "SIP_EDGE__DISPATCH__FORWARD_HEADERS": "X-Case, x-edge-secret",
+        },
+    )
+
+    assert line == (
+        "carriers: dispatch.forward_headers must not name X-Edge-Secret,"
+        " the secret_header of twilio"
+    )
+
+
+def test_carrier_without_networks_is_told_what_it_lacks() -> None:
+    [missing] = _problems(None, {"SIP_EDGE__CARRIERS__OFFICE__COUNTRY": "US"})
+    [unknown] = _problems(None, {"SIP_EDGE__CARRIERS__OFFICE__NETWORKS": "published"})
+
+    assert missing == "carriers.office.networks: is required"
+    assert unknown == 'carriers.office: networks = "published" needs a provider: twilio or telnyx'

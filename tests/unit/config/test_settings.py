@@ -7,16 +7,67 @@ from ipaddress import IPv4Network, IPv6Network
 import pytest
 from pydantic import ValidationError
 
-from sip_edge.config import CarrierSettings, Config, MediaSettings, SipSettings
+from sip_edge.config import (
+    CarrierSettings,
+    Config,
+    LimitSettings,
+    MediaSettings,
+    SipSettings,
+)
 from sip_edge.routing.refusal import Refusal
 
 
-def test_without_configuration_only_this_machine_may_call() -> None:
+def test_without_configuration_this_machine_and_the_published_carriers_may_call() -> None:
     carriers = Config().carriers
 
-    assert carriers == {
-        "local": CarrierSettings(networks=(IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")))
-    }
+    assert list(carriers) == ["local", "twilio", "telnyx"]
+    assert carriers["local"].networks == (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+    assert IPv4Network("54.172.60.0/30") in carriers["twilio"].networks
+    assert IPv4Network("192.76.120.10/32") in carriers["telnyx"].networks
+    assert carriers["local"].provider is None
+    assert [carriers[name].provider for name in ("twilio", "telnyx")] == ["twilio", "telnyx"]
+
+
+def test_table_of_a_standard_carrier_changes_only_what_it_names() -> None:
+    config = Config.model_validate({"carriers": {"telnyx": {"responses": {"no_codec": 480}}}})
+
+    assert list(config.carriers) == ["telnyx", "local", "twilio"]
+    assert config.carriers["telnyx"].responses == {Refusal.NO_CODEC: 480}
+    assert config.carriers["telnyx"].has_published_networks
+
+
+def test_own_networks_replace_the_published_ones() -> None:
+    config = Config.model_validate({"carriers": {"twilio": {"networks": ["192.0.2.0/24"]}}})
+
+    assert config.carriers["twilio"].networks == (IPv4Network("192.0.2.0/24"),)
+    assert config.carriers["twilio"].provider == "twilio"
+    assert not config.carriers["twilio"].has_published_networks
+
+
+def test_carrier_that_is_not_enabled_is_not_there() -> None:
+    config = Config.model_validate({"carriers": {"local": {"enabled": False}}})
+
+    assert list(config.carriers) == ["twilio", "telnyx"]
+
+
+def test_own_carrier_takes_the_published_networks_of_its_provider() -> None:
+    carrier = CarrierSettings.model_validate({"provider": "telnyx", "networks": "published"})
+
+    assert carrier.has_published_networks
+
+
+def test_secret_is_never_shown() -> None:
+    secret = {"secret_header": "X-Edge-Secret", "secret": "correct-horse-battery"}
+    config = Config.model_validate({"carriers": {"twilio": secret}})
+
+    assert "horse" not in repr(config) + str(config.redacted())
+    assert config.carriers["twilio"].secret is not None
+    assert config.carriers["twilio"].secret.get_secret_value() == "correct-horse-battery"
+
+
+def test_source_may_not_be_allowed_more_than_all_of_them_are() -> None:
+    with pytest.raises(ValidationError):
+        LimitSettings(requests_per_second=10, requests_per_second_per_source=11)
 
 
 def test_building_a_configuration_does_not_read_the_environment(
