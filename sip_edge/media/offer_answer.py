@@ -1,28 +1,39 @@
 """Offer and answer (RFC 3264): which sound goes where, in which codec.
 
-One audio stream in G.711 under RTP/AVP; every other stream of an offer is refused with port 0. An
-offer that leaves us no such stream raises NotAcceptableError, which names the warning code of
-RFC 3261 section 20.43 for the 488.
+One audio stream in G.711 under RTP/AVP or, encrypted by SDES, RTP/SAVP; every other stream of an
+offer is refused with port 0. An offer that leaves us no such stream raises NotAcceptableError,
+which names the warning code of RFC 3261 section 20.43 for the 488.
 
 Decisions that the RFCs leave open:
 
-* We send 20 ms a packet, whatever `a=ptime` asks for (a wish, not a demand), and our answer says
-  so. An `a=maxptime` below 20 is a demand that we do not meet; we answer `a=ptime:20` all the same,
-  because receivers go by a packet's real length, and a refusal would be certain silence.
+* Packets are as long as the offer's `a=ptime` asks, within `a=maxptime` and 10 to 60 ms, and our
+  answer says the same length; where nothing is asked for, 20 ms.
 * A host name in `c=` is legal, but would put a DNS query between INVITE and answer, by a name that
   the caller chose. No carrier sends one. It is refused with warning 301.
-* `a=crypto` under RTP/AVP is ignored: the answer is plain RTP, as the profile says.
+* What the answer need not take up (ICE, BUNDLE and other groups, codecs and events that we lack)
+  is left out of it, which tells the offerer that it is not used (RFC 8839 section 4.2.5, RFC 5888
+  section 9.1).
+* See `sdes` for what is encrypted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sip_edge.media.agreement import (
+    Answer,
+    AudioParameters,
+    Codec,
+    Direction,
+    LocalMedia,
+    NotAcceptableError,
+)
 from sip_edge.media.media_address import can_be_sent_to, parse_address, rtcp_address
+from sip_edge.media.ptime import PTIME_MS, packet_length
 from sip_edge.media.rtpmap import PCMA, PCMU, TELEPHONE_EVENT, read_formats
+from sip_edge.media.sdes import SAVP, SrtpPolicy, read_crypto_lines
 from sip_edge.media.sdp import (
     Attribute,
     Connection,
@@ -35,10 +46,21 @@ from sip_edge.media.sdp import (
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-PTIME_MS = 20
-"""What we send in one packet, and wish to receive (the default of RFC 3551 section 4.5.14)."""
+    from sip_edge.media.sdes import SrtpKeys, SrtpTerms
 
-_PROFILE = "RTP/AVP"
+__all__ = [
+    "Answer",
+    "AudioParameters",
+    "Codec",
+    "Direction",
+    "LocalMedia",
+    "NotAcceptableError",
+    "answer_offer",
+    "make_offer",
+    "read_answer",
+]
+
+_AVP = "RTP/AVP"
 _OFFERED_TELEPHONE_EVENT_PAYLOAD_TYPE = 101
 """Dynamic, so any would do; both carriers and nearly every telephone use this one."""
 _RTCP_CONFLICTS = range(64, 96)
@@ -48,90 +70,9 @@ _WARNING_ADDRESS_FORMAT = 301
 _WARNING_TRANSPORT = 302
 _WARNING_MEDIA_TYPE = 304
 _WARNING_MEDIA_FORMAT = 305
+_WARNING_ATTRIBUTE = 306
 _WARNING_MULTICAST = 330
 _WARNING_MISCELLANEOUS = 399
-
-
-class NotAcceptableError(Exception):
-    """No stream that we can serve: 488 with a Warning of this code and text (RFC 3261 20.43).
-
-    `text` never quotes the peer, so that it may be put between quotation marks as it is.
-    """
-
-    def __init__(self, warning_code: int, text: str) -> None:
-        super().__init__(f"{warning_code} {text}")
-        self.warning_code = warning_code
-        self.text = text
-
-
-class Codec(Enum):
-    """A codec that we speak, by its encoding name (RFC 3551 section 6); 8000 Hz, one channel."""
-
-    PCMU = "PCMU"
-    PCMA = "PCMA"
-
-    @property
-    def static_payload_type(self) -> int:
-        """The payload type that needs no rtpmap (RFC 3551 table 4)."""
-        return 0 if self is Codec.PCMU else 8
-
-
-class Direction(Enum):
-    """Which way a stream flows, seen from the side that says it (RFC 3264 section 5.1)."""
-
-    SENDRECV = "sendrecv"
-    SENDONLY = "sendonly"
-    RECVONLY = "recvonly"
-    INACTIVE = "inactive"
-
-    @property
-    def can_send(self) -> bool:
-        """Whether the side that says it may send."""
-        return self in (Direction.SENDRECV, Direction.SENDONLY)
-
-    @property
-    def can_receive(self) -> bool:
-        """Whether the side that says it is ready to receive."""
-        return self in (Direction.SENDRECV, Direction.RECVONLY)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalMedia:
-    """Our end: the advertised address (numeric, IPv4 or IPv6), the RTP port, and the o= line.
-
-    RTCP is received on `port` + 1. `session_id` stays for the whole dialog; the caller of
-    `answer_offer` adds one to `version` for each new description (RFC 3264 section 8).
-    """
-
-    address: str
-    port: int
-    session_id: int
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioParameters:
-    """What was agreed. `direction` is ours: what we may do.
-
-    `remote` and `remote_rtcp` are numeric address and port; they are equal where RTP and RTCP share
-    a port. The address is 0.0.0.0 or :: only while `direction` forbids to send.
-    """
-
-    codec: Codec
-    payload_type: int
-    telephone_event_payload_type: int | None
-    remote: tuple[str, int]
-    remote_rtcp: tuple[str, int]
-    direction: Direction
-    ptime_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The description to send, and what it agrees to."""
-
-    description: SessionDescription
-    parameters: AudioParameters
 
 
 _CODECS = {PCMU: Codec.PCMU, PCMA: Codec.PCMA}
@@ -162,17 +103,23 @@ def answer_offer(offer: SessionDescription, local: LocalMedia) -> Answer:
 def make_offer(
     local: LocalMedia, *, codecs: Sequence[Codec] = (Codec.PCMU, Codec.PCMA)
 ) -> SessionDescription:
-    """Offer audio in `codecs`, the preferred one first, and keys as telephone-event."""
+    """Offer audio in `codecs`, the preferred one first, and keys as telephone-event.
+
+    It is plain RTP, unless SRTP is in use or required.
+    """
+    crypto = local.srtp.offer_lines()
+    in_use = local.srtp.in_use
     formats = [(codec.static_payload_type, codec) for codec in codecs]
     media = MediaDescription(
         kind="audio",
         port=local.port,
-        protocol=_PROFILE,
+        protocol=in_use.profile if in_use is not None else SAVP if crypto else _AVP,
         formats=(
             *(str(payload_type) for payload_type, _ in formats),
             str(_OFFERED_TELEPHONE_EVENT_PAYLOAD_TYPE),
         ),
         attributes=(
+            *(line.attribute() for line in crypto),
             *(_rtpmap(payload_type, codec.value) for payload_type, codec in formats),
             *_event_attributes(_OFFERED_TELEPHONE_EVENT_PAYLOAD_TYPE, "0-15"),
             Attribute("ptime", str(PTIME_MS)),
@@ -196,6 +143,8 @@ def read_answer(offer: SessionDescription, answer: SessionDescription) -> AudioP
     if index is None or len(answer.media) != len(offer.media):
         raise NotAcceptableError(_WARNING_MISCELLANEOUS, "The answer does not match the offer")
     ours, theirs = offer.media[index], answer.media[index]
+    if not _is_open_audio(theirs):
+        raise NotAcceptableError(_WARNING_MEDIA_TYPE, "No audio stream")
     offered = set(read_formats(ours).values())
     formats = {
         payload_type: media_format
@@ -203,19 +152,15 @@ def read_answer(offer: SessionDescription, answer: SessionDescription) -> AudioP
         if media_format in offered
     }
     connection = ours.connection or offer.connection
-    parameters = _accept(theirs, answer, formats, connection.address if connection else "")
+    keys = _answered_keys(ours, theirs)
+    parameters = _accept(theirs, answer, formats, connection.address if connection else "", keys)
     our_direction = _direction(ours, offer)
-    return AudioParameters(
-        codec=parameters.codec,
-        payload_type=parameters.payload_type,
-        telephone_event_payload_type=parameters.telephone_event_payload_type,
-        remote=parameters.remote,
-        remote_rtcp=parameters.remote_rtcp,
+    return replace(
+        parameters,
         direction=_direction_of(
             can_send=parameters.direction.can_send and our_direction.can_send,
             can_receive=parameters.direction.can_receive and our_direction.can_receive,
         ),
-        ptime_ms=PTIME_MS,
     )
 
 
@@ -226,7 +171,8 @@ def _choose_stream(offer: SessionDescription, local: LocalMedia) -> tuple[int, A
         if not _is_open_audio(media):
             continue
         try:
-            return index, _accept(media, offer, read_formats(media), local.address)
+            keys = _offered_keys(media, local.srtp)
+            return index, _accept(media, offer, read_formats(media), local.address, keys)
         except NotAcceptableError as error:
             refusal = refusal or (error.warning_code, error.text)
     raise NotAcceptableError(*(refusal or (_WARNING_MEDIA_TYPE, "Only audio is available")))
@@ -236,17 +182,54 @@ def _is_open_audio(media: MediaDescription) -> bool:
     return media.kind.lower() == "audio" and media.port != 0
 
 
+def _offered_keys(media: MediaDescription, terms: SrtpTerms) -> SrtpKeys | None:
+    """The keys for an offered stream; None for plain RTP."""
+    profile = media.protocol.upper()
+    if terms.policy is SrtpPolicy.OFF:
+        if profile != _AVP:
+            raise NotAcceptableError(_WARNING_TRANSPORT, "Only RTP/AVP is available")
+        return None
+    if profile not in (_AVP, SAVP):
+        raise NotAcceptableError(_WARNING_TRANSPORT, "Only RTP/AVP and RTP/SAVP are available")
+    line = next(read_crypto_lines(media), None)
+    if line is not None:
+        return terms.answer_keys(line, profile)
+    if profile == SAVP:
+        raise NotAcceptableError(_WARNING_ATTRIBUTE, "No a=crypto that can be used")
+    if terms.policy is SrtpPolicy.REQUIRED:
+        raise NotAcceptableError(_WARNING_TRANSPORT, "Only RTP/SAVP with a=crypto is available")
+    return None
+
+
+def _answered_keys(ours: MediaDescription, theirs: MediaDescription) -> SrtpKeys | None:
+    """The keys that the answer took from our offer; None for plain RTP."""
+    if theirs.protocol.upper() != ours.protocol.upper():
+        raise NotAcceptableError(_WARNING_TRANSPORT, f"Only {ours.protocol} was offered")
+    offered = {line.tag: line for line in read_crypto_lines(ours)}
+    if not offered:
+        return None
+    for line in read_crypto_lines(theirs):
+        mine = offered.get(line.tag)
+        if mine is not None and mine.suite is line.suite:
+            return SrtpKeys(
+                tag=line.tag,
+                suite=line.suite,
+                local_key=mine.key,
+                remote_key=line.key,
+                remote_mki=line.mki,
+                profile=ours.protocol,
+            )
+    raise NotAcceptableError(_WARNING_ATTRIBUTE, "No a=crypto of the offer was taken")
+
+
 def _accept(
     media: MediaDescription,
     session: SessionDescription,
     formats: dict[int, str],
     local_address: str,
+    keys: SrtpKeys | None,
 ) -> AudioParameters:
     """What we do with the peer's stream, of whose formats `formats` are left to us."""
-    if not _is_open_audio(media):
-        raise NotAcceptableError(_WARNING_MEDIA_TYPE, "No audio stream")
-    if media.protocol.upper() != _PROFILE:
-        raise NotAcceptableError(_WARNING_TRANSPORT, "Only RTP/AVP is available")
     payload_type = next((number for number in formats if formats[number] in _CODECS), None)
     if payload_type is None:
         raise NotAcceptableError(_WARNING_MEDIA_FORMAT, "Only PCMU and PCMA are available")
@@ -265,7 +248,8 @@ def _accept(
             can_send=direction.can_receive and not address.is_unspecified,
             can_receive=direction.can_send,
         ),
-        ptime_ms=PTIME_MS,
+        ptime_ms=packet_length(media),
+        srtp=keys,
     )
 
 
@@ -314,11 +298,12 @@ def _answer_media(
     """Our line for the accepted stream: one codec, the events, the payload types as offered."""
     events = parameters.telephone_event_payload_type
     formats = [str(parameters.payload_type)]
-    attributes = [_rtpmap(parameters.payload_type, parameters.codec.value)]
+    attributes = [] if parameters.srtp is None else [parameters.srtp.line().attribute()]
+    attributes.append(_rtpmap(parameters.payload_type, parameters.codec.value))
     if events is not None:
         formats.append(str(events))
         attributes += _event_attributes(events, _events_range(media, events))
-    attributes.append(Attribute("ptime", str(PTIME_MS)))
+    attributes.append(Attribute("ptime", str(parameters.ptime_ms)))
     attributes.append(Attribute(parameters.direction.value))
     if _shares_port(media, parameters.payload_type, events):
         attributes.append(Attribute("rtcp-mux"))
