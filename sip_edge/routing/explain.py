@@ -23,6 +23,8 @@ _WHY_REFUSED: Final[dict[Refusal, str]] = {
     Refusal.UNKNOWN_NUMBER: "there is no such number in phone_numbers",
     Refusal.INACTIVE_NUMBER: "the number's status is not 'active'",
     Refusal.OTHER_PROVIDER: "the number belongs to another provider than the carrier's",
+    Refusal.OTHER_ACCOUNT: "the number belongs to another account than the call's",
+    Refusal.NUMBER_BUSY: "the number takes no more calls at once (max_concurrent_calls)",
     Refusal.OUTBOUND_ONLY: "the number has no inbound_routing: it is outbound-only",
     Refusal.AGENTS_OUT_OF_SERVICE: "no agent is in service, and there is no voicemail message",
     Refusal.AGENTS_FAILED: "no agent took the call, and there is no voicemail message",

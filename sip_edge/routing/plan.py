@@ -24,6 +24,14 @@ class AgentStatus(Enum):
     DELETED = "deleted"
 
 
+class AccountCheck(Enum):
+    """What to do about a call that names another account than its number's (`account_check`)."""
+
+    OFF = "off"
+    LOG = "log"
+    ENFORCE = "enforce"
+
+
 class AbnormalEnd(Enum):
     """What a worker's connection that drops in mid-call means (`worker_options.abnormal_end`)."""
 
@@ -63,7 +71,9 @@ class NumberRecord(msgspec.Struct, frozen=True, gc=False):
 
     `primary_id` and `fallback_id` are what the row names; the agents are looked up when a call
     comes, so that a change to an agent touches no number. `has_routing` is False for SQL NULL,
-    JSON `null` and `{}`: the number is outbound-only.
+    JSON `null` and `{}`: the number is outbound-only. `account_sid` is the account at the provider
+    that the number was bought in, if that is known; `max_calls` how many calls to it may go on at
+    once, None if that is not limited.
     """
 
     number_id: str
@@ -74,6 +84,8 @@ class NumberRecord(msgspec.Struct, frozen=True, gc=False):
     primary_id: str | None
     fallback_id: str | None
     voicemail_message: str | None
+    account_sid: str | None = None
+    max_calls: int | None = None
     problem: str | None = None
 
 

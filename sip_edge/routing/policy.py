@@ -1,8 +1,10 @@
 """Which way a call goes: a pure function from what is known of the number to a plan.
 
-Rules: a number answers only calls of its own provider, unless the carrier has none (local tests);
-only an active number with `inbound_routing` is answered; an agent that is missing, deleted, paused
-or misconfigured is skipped; the message is the number's, else the primary's, else the fallback's.
+Rules: a number answers only calls of its own provider, unless the carrier has none (local tests),
+and, where that is enforced, of its own account there; only an active number with `inbound_routing`
+is answered, and only as many calls at once as it may have; an agent that is missing, deleted,
+paused or misconfigured is skipped; the message is the number's, else the primary's, else the
+fallback's. A message overrules what agents say, not the number's own limit.
 """
 
 from __future__ import annotations
@@ -28,16 +30,25 @@ ACTIVE: Final = "active"
 """The only status of a number whose calls are answered; the other words are open."""
 
 
-def plan_route(route: Route | None, *, number: str | None, provider: str | None) -> RoutePlan:
+def plan_route(
+    route: Route | None,
+    *,
+    number: str | None,
+    provider: str | None,
+    account_sid: str | None = None,
+    calls_ahead: int = 0,
+) -> RoutePlan:
     """The plan for a call to `number` (E.164 or None) from a carrier of `provider` (or None).
 
     `route` is what the directory knows of the number, None if there is no such number.
+    `account_sid` is the account that the call says it comes from, None if that is not to be looked
+    at or not known; `calls_ahead` are the calls to the number that were going on when it came.
     """
     if number is None:
         return Reject(Refusal.NO_NUMBER)
     if route is None:
         return Reject(Refusal.UNKNOWN_NUMBER)
-    refusal = _refusal(route.number, provider)
+    refusal = _refusal(route.number, provider, account_sid, calls_ahead)
     if refusal is not None:
         return Reject(refusal)
     targets, skipped = _agents(route)
@@ -45,13 +56,24 @@ def plan_route(route: Route | None, *, number: str | None, provider: str | None)
     return Connect(tuple(targets), tuple(skipped), voicemail_message(route), failed)
 
 
-def _refusal(number: NumberRecord, provider: str | None) -> Refusal | None:
+def is_other_account(number: NumberRecord, account_sid: str | None) -> bool:
+    """True if both accounts are known, and are not the same."""
+    return None not in (number.account_sid, account_sid) and number.account_sid != account_sid
+
+
+def _refusal(
+    number: NumberRecord, provider: str | None, account_sid: str | None, calls_ahead: int
+) -> Refusal | None:
     if provider is not None and provider != number.provider:
         return Refusal.OTHER_PROVIDER
+    if is_other_account(number, account_sid):
+        return Refusal.OTHER_ACCOUNT
     if number.status != ACTIVE:
         return Refusal.INACTIVE_NUMBER
     if not number.has_routing:
         return Refusal.OUTBOUND_ONLY
+    if number.max_calls is not None and calls_ahead >= number.max_calls:
+        return Refusal.NUMBER_BUSY
     return None
 
 

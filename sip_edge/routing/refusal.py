@@ -21,6 +21,8 @@ class Refusal(Enum):
     UNKNOWN_NUMBER = "unknown_number"
     INACTIVE_NUMBER = "inactive_number"
     OTHER_PROVIDER = "other_provider"
+    OTHER_ACCOUNT = "other_account"
+    WRONG_SECRET = "wrong_secret"
     OUTBOUND_ONLY = "outbound_only"
     AGENTS_OUT_OF_SERVICE = "agents_out_of_service"
     AGENTS_FAILED = "agents_failed"
@@ -60,6 +62,10 @@ RESPONSES: Final[dict[Refusal, FinalResponse]] = {
     Refusal.UNKNOWN_NUMBER: FinalResponse(404, *_UNALLOCATED),
     Refusal.INACTIVE_NUMBER: FinalResponse(404, *_UNALLOCATED),
     Refusal.OTHER_PROVIDER: FinalResponse(404, *_UNALLOCATED),
+    # To another customer of the carrier the number does not exist, and no retry changes that.
+    Refusal.OTHER_ACCOUNT: FinalResponse(404, *_UNALLOCATED),
+    # Loud in the carrier's log, and it tries its next route.
+    Refusal.WRONG_SECRET: FinalResponse(403, *_REJECTED),
     Refusal.OUTBOUND_ONLY: FinalResponse(603, *_REJECTED),
     Refusal.AGENTS_OUT_OF_SERVICE: FinalResponse(486, *_BUSY),
     Refusal.AGENTS_FAILED: FinalResponse(480, *_NO_USER),

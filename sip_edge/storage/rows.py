@@ -99,8 +99,16 @@ def number_from_row(row: Row) -> NumberRecord:
         primary_id=primary_id,
         fallback_id=agent_key(routing.fallback.agent_id) if routing.fallback else None,
         voicemail_message=_text(routing.voicemail_message),
+        account_sid=_account_sid(row["account_sid"]),
+        max_calls=row["max_concurrent_calls"],
         problem=problem,
     )
+
+
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _account_sid(text: str | None) -> str | None:
+    """The account as it was written; thousands of numbers share one text."""
+    return _text(text)
 
 
 @lru_cache(maxsize=_CACHED_TEXTS)

@@ -47,6 +47,8 @@ def test_any_routing_makes_a_record(routing: object, agent_id: str | None) -> No
             "status": "active",
             "agent_id": agent_id,
             "inbound_routing": json.dumps(routing),
+            "account_sid": None,
+            "max_concurrent_calls": None,
         }
     )
 

@@ -43,6 +43,8 @@ def number_record(
     primary_id: str | None = PRIMARY_ID,
     fallback_id: str | None = None,
     voicemail_message: str | None = None,
+    account_sid: str | None = None,
+    max_calls: int | None = None,
     problem: str | None = None,
 ) -> NumberRecord:
     """An active number whose calls go to the primary agent, unless told otherwise."""
@@ -55,6 +57,8 @@ def number_record(
         primary_id=primary_id,
         fallback_id=fallback_id,
         voicemail_message=voicemail_message,
+        account_sid=account_sid,
+        max_calls=max_calls,
         problem=problem,
     )
 

@@ -45,5 +45,7 @@ def number_row(
         "status": "active",
         "agent_id": None,
         "inbound_routing": json.dumps(routing),
+        "account_sid": None,
+        "max_concurrent_calls": None,
         "row_hash": row_hash,
     }

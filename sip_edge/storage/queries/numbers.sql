@@ -7,7 +7,10 @@ SELECT
     status,
     agent_id::text AS agent_id,
     inbound_routing::text AS inbound_routing,
+    provider_config->>'account_sid' AS account_sid,
+    max_concurrent_calls,
     hashtextextended(
-        ROW(id, phone_number, provider, status, agent_id, inbound_routing)::text, 0
+        ROW(provider_config->>'account_sid', max_concurrent_calls,
+            id, phone_number, provider, status, agent_id, inbound_routing)::text, 0
     ) AS row_hash
 FROM phone_numbers;

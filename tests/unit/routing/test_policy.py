@@ -117,6 +117,64 @@ def test_calls_that_no_agent_shall_see_are_refused(
     assert plan_route(route, number=number, provider=provider) == Reject(refusal)
 
 
+ACCOUNT = "AC" + "a" * 32
+OTHER = "AC" + "b" * 32
+
+
+@pytest.mark.parametrize(
+    ("owner", "named", "refusal"),
+    [
+        (ACCOUNT, ACCOUNT, None),
+        (ACCOUNT, OTHER, Refusal.OTHER_ACCOUNT),
+        (ACCOUNT, None, None),
+        (None, OTHER, None),
+    ],
+)
+def test_number_answers_only_its_own_account_where_both_are_known(
+    owner: str | None, named: str | None, refusal: Refusal | None
+) -> None:
+    route = Route(number_record(account_sid=owner), agent_record(), None)
+
+    plan = plan_route(route, number=NUMBER, provider="twilio", account_sid=named)
+
+    assert (plan.refusal if isinstance(plan, Reject) else None) == refusal
+
+
+@pytest.mark.parametrize(
+    ("max_calls", "calls_ahead", "refusal"),
+    [
+        (None, 1000, None),
+        (2, 0, None),
+        (2, 1, None),
+        (2, 2, Refusal.NUMBER_BUSY),
+        (0, 0, Refusal.NUMBER_BUSY),
+    ],
+)
+def test_number_takes_as_many_calls_at_once_as_it_may_whatever_its_voicemail(
+    max_calls: int | None, calls_ahead: int, refusal: Refusal | None
+) -> None:
+    number = number_record(max_calls=max_calls, voicemail_message="Please leave a message.")
+
+    plan = plan_route(
+        Route(number, agent_record(), None),
+        number=NUMBER,
+        provider="twilio",
+        calls_ahead=calls_ahead,
+    )
+
+    assert (plan.refusal if isinstance(plan, Reject) else None) == refusal
+
+
+def test_busy_number_that_cannot_be_called_at_all_says_so() -> None:
+    number = number_record(status="inactive", max_calls=1)
+
+    plan = plan_route(
+        Route(number, agent_record(), None), number=NUMBER, provider="twilio", calls_ahead=1
+    )
+
+    assert plan == Reject(Refusal.INACTIVE_NUMBER)
+
+
 def test_carrier_without_provider_reaches_all_numbers() -> None:
     route = Route(number_record(provider="telnyx"), agent_record(), None)
 

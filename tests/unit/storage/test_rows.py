@@ -13,7 +13,7 @@ AGENT = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 OTHER = "7d1f4a11-93a6-4f0e-9b1a-0c2d3e4f5a6b"
 
 
-def number(routing: object, *, agent_id: str | None = None) -> NumberRecord:
+def number(routing: object, *, agent_id: str | None = None, **columns: object) -> NumberRecord:
     row: Row = {
         "id": "33333333-3333-4333-8333-333333333333",
         "phone_number": "+12025550101",
@@ -21,8 +21,10 @@ def number(routing: object, *, agent_id: str | None = None) -> NumberRecord:
         "status": "active",
         "agent_id": agent_id,
         "inbound_routing": routing if routing is None else json.dumps(routing),
+        "account_sid": None,
+        "max_concurrent_calls": None,
     }
-    return number_from_row(row)
+    return number_from_row({**row, **columns})
 
 
 def agent(**columns: object) -> AgentRecord:
@@ -59,6 +61,13 @@ def test_inbound_routing_is_taken_apart() -> None:
     )
 
 
+def test_limit_and_account_of_a_number_are_read() -> None:
+    record = number({"agent_id": AGENT}, account_sid=" AC1 ", max_concurrent_calls=3)
+
+    assert (record.account_sid, record.max_calls) == ("AC1", 3)
+    assert number({"agent_id": AGENT}, account_sid="").account_sid is None
+
+
 @pytest.mark.parametrize("text", [None, "null", "{}"])
 def test_null_and_empty_routing_mean_outbound_only(text: str | None) -> None:
     row: Row = {
@@ -68,6 +77,8 @@ def test_null_and_empty_routing_mean_outbound_only(text: str | None) -> None:
         "status": "active",
         "agent_id": AGENT,
         "inbound_routing": text,
+        "account_sid": None,
+        "max_concurrent_calls": None,
     }
 
     record = number_from_row(row)
@@ -178,6 +189,8 @@ def test_routing_that_is_too_deep_to_read_is_a_problem() -> None:
         "status": "active",
         "agent_id": None,
         "inbound_routing": '{"agent_id": ' + "[" * 5000 + "]" * 5000 + "}",
+        "account_sid": None,
+        "max_concurrent_calls": None,
     }
 
     record = number_from_row(row)
