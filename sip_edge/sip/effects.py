@@ -62,8 +62,24 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionalAcknowledged:
+    """The PRACK for a provisional response that carried our offer; its body is the answer."""
+
+    session: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshAnswered:
+    """The 2xx to a re-INVITE of ours that offered what is in force; its body is the answer."""
+
+    session: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
 class OfferReceived:
-    """A re-INVITE (or UPDATE): answer with `accept_offer` or `reject_offer`.
+    """A re-INVITE (or UPDATE, or PRACK): answer with `accept_offer` or `reject_offer`.
 
     An empty body in a re-INVITE asks for an offer in our 2xx; its answer comes with `Acknowledged`.
     """
@@ -74,7 +90,7 @@ class OfferReceived:
 
 @dataclass(frozen=True, slots=True)
 class InfoReceived:
-    """An INFO within the dialog; it was already answered 200."""
+    """An INFO within the dialog whose body can be read; it was already answered 200."""
 
     session: int
     request: Request
@@ -113,12 +129,13 @@ class Refused:
 
 
 class EndCause(Enum):
-    """Why a session ended."""
+    """Why a session ended. SESSION_EXPIRED: no refresh came in time, or none succeeded."""
 
     CANCELLED = "cancelled"
     BYE_RECEIVED = "bye_received"
     NO_ACK = "no_ack"
     PEER_GONE = "peer_gone"
+    SESSION_EXPIRED = "session_expired"
     HUNG_UP = "hung_up"
 
 
@@ -159,6 +176,8 @@ class Noted:
 
 SessionEffect = (
     Acknowledged
+    | ProvisionalAcknowledged
+    | RefreshAnswered
     | OfferReceived
     | InfoReceived
     | ResponseReceived

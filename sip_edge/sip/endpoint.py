@@ -154,14 +154,26 @@ class Endpoint:
     # As callee.
 
     def ring(
-        self, session: int, now: float, *, headers: Sequence[tuple[str, str]] = ()
+        self,
+        session: int,
+        now: float,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        offer: bytes = b"",
     ) -> list[Effect]:
-        """Send 180."""
+        """Send 180.
+
+        A caller that requires 100rel and made no offer has to get ours with it: `offer`, whose
+        answer comes with `ProvisionalAcknowledged`. Without one nothing is sent to such a caller.
+        """
         found = self._inbound(session)
-        return [] if found is None else self._settled(found, found.ring(now, headers))
+        return [] if found is None else self._settled(found, found.ring(now, headers, offer))
 
     def answer(self, session: int, sdp: bytes, now: float) -> list[Effect]:
-        """Send 200 with this session description; it is repeated until the ACK."""
+        """Send 200 with this session description; it is repeated until the ACK.
+
+        The 200 waits for a PRACK that is to answer the offer of a 180, and has no body then.
+        """
         found = self._inbound(session)
         return [] if found is None else self._settled(found, found.answer(sdp, now))
 
@@ -258,7 +270,7 @@ class Endpoint:
             ("Call-ID", ids.call_id()),
             ("CSeq", f"{ids.number() % MAX_FIRST_CSEQ + 1} INVITE"),
             ("Contact", core.contact(hop.transport, is_secure=uri[:5].lower() == "sips:")),
-            *core.capabilities,
+            *core.requested_capabilities,
             core.user_agent,
             *headers,
             ("Content-Type", "application/sdp"),

@@ -1,20 +1,26 @@
-"""What a request must fulfil before it is processed: RFC 3261 8.2.1 to 8.2.3.
+"""What a request must fulfil before it is processed: RFC 3261 8.2.1 to 8.2.4.
 
 Pure functions of the request. Each returns why the request is refused, or None. The user agent
 server calls them in the RFC's order; what needs its state (merged requests, loops) is its own.
+What an extension reads from a message to be inspected is read here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from sip_edge.sip.fields import FieldError, parse_number, parse_params
 from sip_edge.sip.parser import KNOWN_METHODS
-from sip_edge.sip.uri import OtherUri
+from sip_edge.sip.settings import MIN_SE
+from sip_edge.sip.uri import OtherUri, find_param
 
 if TYPE_CHECKING:
-    from sip_edge.sip.message import Request
+    from sip_edge.sip.message import Message, Request
     from sip_edge.sip.settings import EndpointSettings
+
+MAX_DELTA_SECONDS: Final = 2**32 - 1
+"""RFC 3261 section 25.1: delta-seconds; section 20.19 says where they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,43 @@ class Rejection:
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpires:
+    """The value of a Session-Expires: `refresher` is "uac", "uas", or None for whoever likes."""
+
+    seconds: int
+    refresher: str | None
+
+
+def lists_option(message: Message, header: str, option: str) -> bool:
+    """True if `header` (Require or Supported) has this option tag."""
+    return any(value.lower() == option for value in message.headers.split(header))
+
+
+def session_expires_of(message: Message) -> SessionExpires | None:
+    """RFC 4028 section 4. One that cannot be read is taken for none: the call may do without."""
+    value = message.headers.get("Session-Expires")
+    if value is None:
+        return None
+    digits, semicolon, tail = value.partition(";")
+    try:
+        seconds = parse_number(digits.strip(" \t"), MAX_DELTA_SECONDS)
+        found = find_param(parse_params(tail), "refresher") if semicolon else None
+    except FieldError:
+        return None
+    refresher = (found[1] or "").lower() if found is not None else ""
+    return SessionExpires(seconds, refresher if refresher in ("uac", "uas") else None)
+
+
+def min_se_of(message: Message) -> int:
+    """RFC 4028 section 5: what Min-SE says, and never less than 90 seconds."""
+    value = (message.headers.get("Min-SE") or "").partition(";")[0]
+    try:
+        return max(MIN_SE, parse_number(value.strip(" \t"), MAX_DELTA_SECONDS))
+    except FieldError:
+        return MIN_SE
 
 
 def inspect_method(request: Request, settings: EndpointSettings) -> Rejection | None:
@@ -37,7 +80,10 @@ def inspect_method(request: Request, settings: EndpointSettings) -> Rejection | 
 
 
 def inspect_hops(request: Request) -> Rejection | None:
-    """RFC 7332 section 5: a B2BUA is a hop too, and MUST refuse what has no hop left."""
+    """RFC 7332 section 5: a B2BUA is a hop too, and MUST refuse what has no hop left.
+
+    Within a dialog as well, but for BYE: whom would it help if the call went on?
+    """
     return Rejection(483) if request.max_forwards == 0 else None
 
 
@@ -61,6 +107,25 @@ def inspect_content(request: Request, settings: EndpointSettings) -> Rejection |
     if request.content_type in settings.accept or _is_optional(request):
         return None
     return Rejection(415, (("Accept", ", ".join(settings.accept)),))
+
+
+def inspect_info(request: Request, settings: EndpointSettings) -> Rejection | None:
+    """RFC 6086: a package that was not agreed upon (4.2.2), or a body that tells us nothing."""
+    if "Info-Package" in request.headers:
+        return Rejection(469, (("Recv-Info", ""),))
+    if not request.body or request.content_type in settings.info_types or _is_optional(request):
+        return None
+    return Rejection(415, (("Accept", ", ".join(settings.info_types)),))
+
+
+def inspect_session_interval(request: Request, settings: EndpointSettings) -> Rejection | None:
+    """RFC 4028 section 9: an interval below ours, asked for by a caller that can raise it."""
+    asked = session_expires_of(request)
+    if asked is None or asked.seconds >= settings.min_se:
+        return None
+    if not lists_option(request, "Supported", "timer"):
+        return None  # A proxy's doing; the caller would not know what a 422 is.
+    return Rejection(422, (("Min-SE", str(settings.min_se)),))
 
 
 def inspect_accept(request: Request) -> Rejection | None:

@@ -19,6 +19,7 @@ from sip_edge.sip.inspection import (
     inspect_extensions,
     inspect_hops,
     inspect_method,
+    inspect_session_interval,
 )
 from sip_edge.sip.message import Request, make_response
 from sip_edge.sip.transaction.effects import PassToUser, TransactionFailed
@@ -160,7 +161,11 @@ class UserAgentServer:
             rejection = Rejection(482)
         rejection = rejection or inspect_extensions(request, settings)
         if rejection is None and request.method == "INVITE":
-            rejection = inspect_content(request, settings) or inspect_accept(request)
+            rejection = (
+                inspect_content(request, settings)
+                or inspect_accept(request)
+                or inspect_session_interval(request, settings)
+            )
         return rejection
 
     def _receive_invite(

@@ -43,6 +43,7 @@ _ENDED_BY: Final = {
     EndCause.BYE_RECEIVED: EndedBy.CALLER,
     EndCause.NO_ACK: EndedBy.NO_ACK,
     EndCause.PEER_GONE: EndedBy.TRANSPORT,
+    EndCause.SESSION_EXPIRED: EndedBy.TRANSPORT,
     EndCause.HUNG_UP: EndedBy.EDGE,
 }
 _BYE_REASON: Final = {

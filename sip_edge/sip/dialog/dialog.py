@@ -41,7 +41,8 @@ def dialog_id_of(request: Request) -> DialogId:
 class Dialog:
     """The state of one dialog. `flow` is the one that the peer's last message came on.
 
-    `is_secure` says whether our Contact has to be a SIPS URI.
+    `is_secure` says whether our Contact has to be a SIPS URI, `owns_call_id` whether we made the
+    Call-ID, as the caller does.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Dialog:
         "id",
         "is_secure",
         "local_cseq",
+        "owns_call_id",
         "remote_cseq",
         "remote_target",
     )
@@ -68,8 +70,10 @@ class Dialog:
         remote_cseq: int | None,
         flow: Flow,
         is_secure: bool,
+        owns_call_id: bool,
     ) -> None:
         self.id = dialog_id
+        self.owns_call_id = owns_call_id
         self.is_secure = is_secure
         self.remote_target = remote_target
         self.local_cseq = local_cseq
@@ -96,6 +100,7 @@ class Dialog:
             remote_cseq=request.cseq.number,
             flow=flow,
             is_secure=_must_be_secure(request.uri, route_set, target),
+            owns_call_id=False,
         )
 
     @classmethod
@@ -112,6 +117,7 @@ class Dialog:
             remote_cseq=None,
             flow=flow,
             is_secure=_is_sips(request.uri),
+            owns_call_id=True,
         )
 
     def compose(

@@ -1,4 +1,9 @@
-"""A session that the peer asked for: its INVITE (RFC 3261 13.3) and what cancels it (9.2)."""
+"""A session that the peer asked for: its INVITE (RFC 3261 13.3) and what cancels it (9.2).
+
+A caller may require reliable provisional responses (RFC 3262). The first of them is then the first
+reliable message of all: where the INVITE has no offer it MUST carry ours, and the 200 has to wait
+for the PRACK that answers it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from sip_edge.sip.dialog.dialog import Dialog
 from sip_edge.sip.dialog.invite_usage import InviteUsage, UsageState
-from sip_edge.sip.effects import EndCause, SessionEnded
+from sip_edge.sip.dialog.reliable_provisional import ReliableProvisional
+from sip_edge.sip.effects import EndCause, ProvisionalAcknowledged, SessionEnded
 from sip_edge.sip.fields import FieldError, parse_number
+from sip_edge.sip.inspection import lists_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +67,14 @@ class InboundSession:
         dialog = Dialog.for_uas(request, transaction.local_tag, 0, flow)
         self._usage = InviteUsage(session=number, dialog=dialog, core=core)
         self._usage.offers.has_peer_invite = True
+        self._usage.refresh.note_allow(request)
         self._expires_at = _expiry(request, now)
+        self._reliable: ReliableProvisional | None = None
+        if lists_option(request, "Require", "100rel"):
+            self._reliable = ReliableProvisional(
+                number=core.ids.number(), settings=core.settings.timers
+            )
+        self._held_answer: bytes | None = None
 
     @property
     def dialog_id(self) -> DialogId:
@@ -78,6 +92,9 @@ class InboundSession:
         self, request: Request, transaction: AnyServerTransaction, flow: Flow, now: float
     ) -> list[Effect]:
         """A request within the dialog, early or confirmed, other than ACK and CANCEL."""
+        if request.method == "PRACK":
+            refused = self._usage.inspect(request, transaction, flow, now)
+            return self._receive_prack(request, transaction, now) if refused is None else refused
         effects = self._usage.receive_request(request, transaction, flow, now)
         if self._state is InviteState.PROCEEDING and self._usage.state is UsageState.OVER:
             # 15.1.2: a BYE on the early dialog; the INVITE is pending and gets its 487.
@@ -108,20 +125,28 @@ class InboundSession:
 
     # What the application asks for.
 
-    def ring(self, now: float, headers: Sequence[tuple[str, str]]) -> list[Effect]:
-        """Send 180; it makes the early dialog (12.1)."""
-        if self._state is not InviteState.PROCEEDING:
+    def ring(
+        self, now: float, headers: Sequence[tuple[str, str]], offer: bytes = b""
+    ) -> list[Effect]:
+        """Send 180; it makes the early dialog (12.1). `offer` is for a reliable one that needs it.
+
+        Nothing is sent while the last one waits for its PRACK, or if there is no offer for it.
+        """
+        if self._state is not InviteState.PROCEEDING or self._held_answer is not None:
             return []
-        contact = self._usage.offers.contact
-        return self._respond(180, now, headers=[("Contact", contact), *headers])
+        lines = [("Contact", self._usage.offers.contact), *headers]
+        if self._reliable is None:
+            return self._respond(180, now, headers=lines)
+        return self._ring_reliably(self._reliable, lines, offer, now)
 
     def answer(self, sdp: bytes, now: float) -> list[Effect]:
-        """Send 200; it is repeated until the ACK."""
-        if self._state is not InviteState.PROCEEDING:
+        """Send 200; it is repeated until the ACK. It waits for a PRACK that brings an answer."""
+        if self._state is not InviteState.PROCEEDING or self._held_answer is not None:
             return []
-        self._state = InviteState.ANSWERED
-        self._usage.offers.has_peer_invite = False
-        return self._usage.offers.answer_invite(self._transaction, self._request, sdp, now)
+        if self._usage.offers.waits_for_prack:
+            self._held_answer = sdp  # RFC 3262 section 3: MUST NOT send a 2xx before.
+            return []
+        return self._answer(sdp, now)
 
     def reject(
         self,
@@ -170,17 +195,75 @@ class InboundSession:
 
     def next_timeout(self) -> float | None:
         """When `handle_timer` is to be called."""
-        if self._state is InviteState.PROCEEDING:
-            return self._expires_at
-        return self._usage.next_timeout()
+        if self._state is not InviteState.PROCEEDING:
+            return self._usage.next_timeout()
+        repeat_at = None if self._reliable is None else self._reliable.next_timeout()
+        if repeat_at is None or self._expires_at is None:
+            return self._expires_at if repeat_at is None else repeat_at
+        return min(repeat_at, self._expires_at)
 
     def handle_timer(self, now: float) -> list[Effect]:
-        """Repeat the 2xx, or end an INVITE whose time is up."""
+        """Repeat what has to arrive, or end an INVITE whose time is up."""
         if self._state is not InviteState.PROCEEDING:
             return self._usage.handle_timer(now)
-        return self._cancelled(None, now)  # 13.3.1: the invitation expired: 487.
+        if self._expires_at is not None and now >= self._expires_at:
+            return self._cancelled(None, now)  # 13.3.1: the invitation expired: 487.
+        if self._reliable is None:
+            return []
+        if not self._reliable.is_expired(now):
+            return self._reliable.handle_timer(now)
+        # RFC 3262 section 3: no PRACK within 64*T1: a 5xx SHOULD refuse the INVITE.
+        return [*self._refuse(504, now), SessionEnded(self.number, EndCause.NO_ACK, None)]
 
     # Within.
+
+    def _ring_reliably(
+        self, reliable: ReliableProvisional, lines: list[tuple[str, str]], offer: bytes, now: float
+    ) -> list[Effect]:
+        offers = self._usage.offers
+        needs_offer = not self._request.body and not offers.is_agreed_early
+        if reliable.is_unacknowledged or (needs_offer and not offer):
+            return []
+        body = offer if needs_offer else b""
+        lines += reliable.next_headers()
+        if body:
+            offers.local_description = body
+            offers.waits_for_prack = True
+            lines.append(("Content-Type", "application/sdp"))
+        sent = self._core.respond(
+            self._transaction, self._request, 180, now, headers=lines, body=body
+        )
+        for send in sent:
+            reliable.sent(send, now, carries_offer=bool(body))
+        return [*sent]
+
+    def _receive_prack(
+        self, request: Request, transaction: AnyServerTransaction, now: float
+    ) -> list[Effect]:
+        offers, reliable = self._usage.offers, self._reliable
+        if reliable is None or not reliable.acknowledge(request, self._request.cseq.number):
+            return [*self._core.respond(transaction, request, 481, now)]
+        if reliable.carries_offer:
+            offers.waits_for_prack, offers.is_agreed_early = False, True
+            effects: list[Effect] = [
+                *self._core.respond(transaction, request, 200, now),
+                ProvisionalAcknowledged(self.number, request),
+            ]
+            held, self._held_answer = self._held_answer, None
+            return effects if held is None else [*effects, *self._answer(held, now)]
+        if request.body:  # RFC 3262 section 5: another offer.
+            return offers.receive_offer(request, transaction, now)
+        return [*self._core.respond(transaction, request, 200, now)]
+
+    def _answer(self, sdp: bytes, now: float) -> list[Effect]:
+        offers = self._usage.offers
+        self._state = InviteState.ANSWERED
+        offers.has_peer_invite = False
+        if self._reliable is not None:
+            self._reliable.stop()
+        return offers.answer_invite(
+            self._transaction, self._request, b"" if offers.is_agreed_early else sdp, now
+        )
 
     def _cancelled(self, reason: str | None, now: float) -> list[Effect]:
         return [

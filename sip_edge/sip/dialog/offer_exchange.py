@@ -1,6 +1,7 @@
 """Offers of the peer within a dialog, and the 2xx that wait for their ACK.
 
-re-INVITE (RFC 3261 section 14), UPDATE (RFC 3311), and what to say when two of them meet.
+re-INVITE (RFC 3261 section 14), UPDATE (RFC 3311), PRACK (RFC 3262 section 5), and what to say
+when two of them meet.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.sip.dialog.session_timer import SessionTimer
 from sip_edge.sip.dialog.unacknowledged import UnacknowledgedAnswer
 from sip_edge.sip.effects import OfferReceived
 
@@ -30,7 +32,7 @@ MAX_RETRY_AFTER: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class PendingOffer:
-    """A re-INVITE or UPDATE that the application has not answered yet."""
+    """A re-INVITE, UPDATE or PRACK that the application has not answered yet."""
 
     request: Request
     transaction: AnyServerTransaction
@@ -40,12 +42,18 @@ class OfferExchange:
     """One dialog's offers. `session` is the number that its effects bear.
 
     `has_peer_invite` is true while the peer's initial INVITE has no final response,
-    `has_own_invite` while an INVITE of ours is in progress on the dialog.
+    `is_agreed_early` if its offer was answered all the same, by a PRACK; `waits_for_prack` is true
+    while our offer waits for that; `has_own_invite` while an INVITE of ours is in progress.
+    `local_description` is the last session description that we sent and the peer did not refuse.
     """
 
     def __init__(self, *, session: int, dialog: Dialog, core: UserCore) -> None:
         self.has_peer_invite = False
+        self.is_agreed_early = False
+        self.waits_for_prack = False
         self.has_own_invite = False
+        self.local_description = b""
+        self.timer = SessionTimer(core.settings)
         self._session = session
         self._dialog = dialog
         self._core = core
@@ -56,6 +64,16 @@ class OfferExchange:
     def waits_for_ack(self) -> bool:
         """True while a 2xx of ours has no ACK."""
         return bool(self._unacknowledged)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while an INVITE of ours would meet another one (14.1)."""
+        return (
+            self.has_peer_invite
+            or self.has_own_invite
+            or self._pending is not None
+            or self.waits_for_ack
+        )
 
     @property
     def contact(self) -> str:
@@ -85,12 +103,19 @@ class OfferExchange:
         if not request.body:  # No offer: it refreshes the target, or a session timer.
             self._refresh_target(request)
             return self._accept_update(request, transaction, now, b"")
-        if self.has_peer_invite or self._pending is not None:
-            # RFC 3311 5.2: an earlier offer of the peer's has no answer yet.
-            return self._retry_later(request, transaction, now)
-        if self.has_own_invite or self._must_wait():
+        return self.receive_offer(request, transaction, now)
+
+    def receive_offer(
+        self, request: Request, transaction: AnyServerTransaction, now: float
+    ) -> list[Effect]:
+        """An UPDATE with an offer, or a PRACK with one."""
+        if self.has_own_invite or self.waits_for_prack or self._must_wait():
             # RFC 3311 5.2: an offer of ours has no answer yet.
             return [*self._core.respond(transaction, request, 491, now)]
+        is_unanswered = self.has_peer_invite and not self.is_agreed_early
+        if is_unanswered or self._pending is not None:
+            # RFC 3311 5.2: an earlier offer of the peer's has no answer yet.
+            return self._retry_later(request, transaction, now)
         self._pending = PendingOffer(request, transaction)
         return [OfferReceived(self._session, request)]
 
@@ -109,13 +134,19 @@ class OfferExchange:
         sdp: bytes,
         now: float,
     ) -> list[Effect]:
-        """Send the 2xx to an INVITE, the first one included, and see to it that it arrives."""
-        headers = [*self._answer_headers(), ("Content-Type", "application/sdp")]
+        """Send the 2xx to an INVITE, the first one included, and see to it that it arrives.
+
+        Without a description if a PRACK has brought the answer to ours already.
+        """
+        headers = [*self._answer_headers(), *self.timer.accept(request, now)]
+        if sdp:
+            self.local_description = sdp
+            headers.append(("Content-Type", "application/sdp"))
         sent = self._core.respond(transaction, request, 200, now, headers=headers, body=sdp)
         for effect in sent:
             self._unacknowledged[request.cseq.number] = UnacknowledgedAnswer(
                 sent=effect,
-                carries_offer=not request.body,
+                carries_offer=bool(sdp) and not request.body,
                 settings=self._core.settings.timers,
                 now=now,
             )
@@ -127,9 +158,11 @@ class OfferExchange:
         if pending is None:
             return []
         request, transaction = pending.request, pending.transaction
-        self._refresh_target(request)
         if request.method == "INVITE":
+            self._refresh_target(request)
             return self.answer_invite(transaction, request, sdp, now)
+        if request.method == "UPDATE":
+            self._refresh_target(request)
         return self._accept_update(request, transaction, now, sdp)
 
     def refuse(
@@ -146,6 +179,7 @@ class OfferExchange:
     def end(self, now: float) -> list[Effect]:
         """15.1.2: what is pending is answered with 487; nothing is repeated any more."""
         self._unacknowledged.clear()
+        self.timer.stop()
         return self.refuse(487, now)
 
     def next_timeout(self) -> float | None:
@@ -174,7 +208,10 @@ class OfferExchange:
         self, request: Request, transaction: AnyServerTransaction, now: float, sdp: bytes
     ) -> list[Effect]:
         headers = self._answer_headers()
+        if request.method == "UPDATE" and not self.has_peer_invite:
+            headers += self.timer.accept(request, now)
         if sdp:
+            self.local_description = sdp
             headers.append(("Content-Type", "application/sdp"))
         return [*self._core.respond(transaction, request, 200, now, headers=headers, body=sdp)]
 

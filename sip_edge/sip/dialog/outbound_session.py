@@ -115,7 +115,7 @@ class OutboundSession:
         method = response.cseq.method
         if method == "CANCEL":
             return []  # What counts is the final response to the INVITE (9.1).
-        if method != "INVITE":
+        if method != "INVITE" or response.cseq.number != self._request.cseq.number:
             return [] if self._usage is None else self._usage.receive_response(response, now)
         status = response.status
         if status < 200:
@@ -126,7 +126,7 @@ class OutboundSession:
 
     def request_failed(self, method: str, now: float) -> list[Effect]:
         """A request of ours got no response, or could not be sent."""
-        if method == "INVITE":
+        if method == "INVITE" and self._state is not InviteState.ANSWERED:
             return self._end(None)
         if method == "CANCEL" or self._usage is None:
             return []
@@ -210,6 +210,9 @@ class OutboundSession:
         is_cancelled = self._state is InviteState.CANCELLING or self._cancel_headers is not None
         self._state = InviteState.ANSWERED
         self._give_up_at = None
+        usage.refresh.note_allow(response)
+        usage.offers.local_description = self._request.body
+        usage.offers.timer.agree(response, now)
         effects: list[Effect] = [self._acknowledge(usage.dialog, tag)]
         if is_cancelled:
             # A 2xx that crossed our CANCEL: ACK, then BYE (9.1, section 15).

@@ -33,10 +33,9 @@ class UserCore:
         self.transactions = transactions
         self.server = ("Server", settings.user_agent)
         self.user_agent = ("User-Agent", settings.user_agent)
-        self.capabilities = [
-            ("Allow", ", ".join(settings.allow)),
-            ("Supported", ", ".join(settings.supported)),
-        ]
+        allow = ("Allow", ", ".join(settings.allow))
+        self.capabilities = [allow, ("Supported", ", ".join(settings.supported))]
+        self.requested_capabilities = [allow, ("Supported", ", ".join(settings.requested))]
         self.options_headers = [*self.capabilities, ("Accept", ", ".join(settings.accept))]
         self._contacts: dict[tuple[Transport, bool], str] = {}
 

@@ -29,10 +29,14 @@ class State(Enum):
 
 
 class Timer(Enum):
-    """A repeats the INVITE, B gives up, D absorbs errors, M lets in more 2xx."""
+    """A repeats the INVITE, B and C give up, D absorbs errors, M lets in more 2xx.
+
+    C runs once nobody waits for the answer any more (`give_up`); a proxy's timer C is our user's.
+    """
 
     A = "A"
     B = "B"
+    C = "C"
     D = "D"
     M = "M"
 
@@ -96,7 +100,8 @@ class InviteClientTransaction:
             case State.CALLING | State.PROCEEDING:
                 if status < 200:
                     self.state = State.PROCEEDING
-                    self._deadlines.clear()
+                    self._deadlines.pop(Timer.A, None)
+                    self._deadlines.pop(Timer.B, None)
                 elif status < 300:
                     self._accept(now)
                 else:
@@ -123,6 +128,11 @@ class InviteClientTransaction:
         """Give up waiting for a final response: 64*T1 after a CANCEL, RFC 3261 9.1."""
         self._terminate()
 
+    def give_up(self, now: float) -> None:
+        """Its session is over: a final response is absorbed if it comes within 64*T1."""
+        if self.state in (State.CALLING, State.PROCEEDING):
+            self._deadlines[Timer.C] = now + self._settings.timeout
+
     def next_timeout(self) -> float | None:
         """When `handle_timer` is to be called, None if no timer runs."""
         return min(self._deadlines.values(), default=None)
@@ -131,7 +141,7 @@ class InviteClientTransaction:
         """Fire what is due at `now`."""
         due = {timer for timer, at in self._deadlines.items() if at <= now}
         match self.state:
-            case State.CALLING if Timer.B in due:
+            case State.CALLING | State.PROCEEDING if due & {Timer.B, Timer.C}:
                 self._terminate()
                 return [TransactionFailed(Failure.TIMEOUT)]
             case State.CALLING if Timer.A in due:

@@ -161,6 +161,11 @@ class TransactionLayer:
         transaction.abandon()
         self._settle_client(transaction)
 
+    def give_up(self, transaction: InviteClientTransaction, now: float) -> None:
+        """Wait no longer than 64*T1 for the final response to an INVITE whose session is over."""
+        transaction.give_up(now)
+        self._settle_client(transaction)
+
     def next_timeout(self) -> float | None:
         """The nearest deadline of all transactions."""
         return self._deadlines.next()

@@ -39,9 +39,9 @@ def test_options_say_what_we_can_do() -> None:
     response = ask(make_endpoint(), "OPTIONS")
     assert response.status == 200
     assert response.headers.get("Accept") == "application/sdp, multipart/mixed"
-    assert response.headers.get("Supported") == ""
+    assert response.headers.get("Supported") == "timer, 100rel"
     assert response.headers.get("Allow") == (
-        "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY"
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
     )
     assert response.to.tag == "edge-tag-1"
 

@@ -76,8 +76,10 @@ def test_answer_carries_the_session_description_and_what_we_can_do() -> None:
     [answer] = responses(incoming(Caller()).answer(1, ANSWER, 0.2))
     assert answer.body == ANSWER
     assert answer.headers.get("Content-Type") == "application/sdp"
-    assert answer.headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY"
-    assert answer.headers.get("Supported") == ""
+    assert answer.headers.get("Allow") == (
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
+    )
+    assert answer.headers.get("Supported") == "timer, 100rel"
 
 
 def test_record_routes_are_copied_into_ringing_and_answer_in_order() -> None:

@@ -132,7 +132,7 @@ def test_options_within_the_dialog_say_what_we_can_do() -> None:
     assert response.status == 200
     assert response.headers.get("Accept") == "application/sdp, multipart/mixed"
     assert "Allow" in response.headers
-    assert response.headers.get("Supported") == ""
+    assert response.headers.get("Supported") == "timer, 100rel"
 
 
 def test_notify_within_the_dialog_gets_200() -> None:
@@ -142,7 +142,7 @@ def test_notify_within_the_dialog_gets_200() -> None:
     assert statuses(endpoint.receive_datagram(notify, UDP_FLOW, 1.0)) == [200]
 
 
-@pytest.mark.parametrize(("method", "status"), [("REFER", 405), ("PRACK", 405), ("FOO", 501)])
+@pytest.mark.parametrize(("method", "status"), [("REFER", 405), ("MESSAGE", 405), ("FOO", 501)])
 def test_other_methods_within_the_dialog_are_refused_with_allow(method: str, status: int) -> None:
     caller = Caller()
     endpoint = established(caller)
