@@ -114,7 +114,9 @@ class InboundCallHandler:
     async def _plan(self, call: InboundCall, report: CallReport) -> Reject | Connect:
         number = call.facts.called_number
         route = None if number is None else await self._directory.lookup(number)
-        report.is_stale_route = route is not None and route.is_stale
+        if route is not None:
+            report.is_stale_route = route.is_stale
+            report.workspace_id = route.number.workspace_id
         call.timeline.mark(Stage.ROUTE)
         return plan_route(route, number=number, provider=call.facts.provider)
 

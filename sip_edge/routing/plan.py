@@ -87,6 +87,7 @@ class NumberRecord(msgspec.Struct, frozen=True, gc=False):
     account_sid: str | None = None
     max_calls: int | None = None
     problem: str | None = None
+    workspace_id: str | None = None
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -115,11 +116,12 @@ class AgentTarget:
 
 @dataclass(frozen=True, slots=True)
 class VoicemailMessage:
-    """The text that a caller hears before the beep, and the agent whom the answer is for."""
+    """The text that a caller hears before the beep; whose agent, and workspace, is answered."""
 
     text: str
     language: str | None
     agent_id: str | None = None
+    workspace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,5 +127,5 @@ def voicemail_message(route: Route) -> VoicemailMessage | None:
     for text, language, agent_id in texts:
         stripped = (text or "").strip()
         if stripped:
-            return VoicemailMessage(stripped, language, agent_id)
+            return VoicemailMessage(stripped, language, agent_id, route.number.workspace_id)
     return None

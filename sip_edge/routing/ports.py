@@ -238,7 +238,8 @@ class Move:
 class CallReport:
     """All that is said of a call at its end: one log line, one observation of each metric.
 
-    `agent_id` and `role` are the last agent's that spoke with the caller.
+    `agent_id` and `role` are the last agent's that spoke with the caller; `workspace_id` is whose
+    number was called, None if it is nobody's.
     """
 
     facts: CallFacts
@@ -255,6 +256,7 @@ class CallReport:
     attempts: list[Attempt] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     is_stale_route: bool = False
+    workspace_id: str | None = None
 
 
 class SoundStatistics(Protocol):

@@ -71,6 +71,7 @@ class CallRows:
             "role": None if report.role is None else report.role.value,
             "agent_end": None if report.agent_end is None else report.agent_end.value,
             "is_stale_route": report.is_stale_route,
+            "workspace_id": report.workspace_id,
             "attempts": [_attempt(attempt) for attempt in report.attempts[:MAX_ATTEMPTS]],
             "moves": [_move(move) for move in report.moves[:MAX_ATTEMPTS]],
             "timeline": timeline.milliseconds(),

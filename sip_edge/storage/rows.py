@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from functools import lru_cache
+from sys import intern
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -102,6 +103,8 @@ def number_from_row(row: Row) -> NumberRecord:
         account_sid=_account_sid(row["account_sid"]),
         max_calls=row["max_concurrent_calls"],
         problem=problem,
+        # Many numbers, few workspaces: each text is kept once.
+        workspace_id=None if row["workspace_id"] is None else intern(row["workspace_id"]),
     )
 
 

@@ -17,8 +17,9 @@ QUERY_TIMEOUT_SECONDS: Final = 2.0
 
 _INSERT: Final = """
 INSERT INTO voicemails
-    (id, call_id, phone_number, caller_number, agent_id, received_at, seconds, bytes, path)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    (id, call_id, phone_number, caller_number, agent_id, received_at, seconds, bytes, path,
+     workspace_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (id) DO NOTHING
 """
 _COLUMNS: Final = (
@@ -56,6 +57,8 @@ class NewVoicemail(Protocol):
     def size(self) -> int: ...
     @property
     def path(self) -> str: ...
+    @property
+    def workspace_id(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,7 @@ def _values(message: NewVoicemail) -> tuple[object, ...]:
         message.seconds,
         message.size,
         message.path,
+        None if message.workspace_id is None else UUID(message.workspace_id),
     )
 
 

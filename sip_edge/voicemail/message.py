@@ -27,6 +27,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     seconds: float = 0.0
     size: int = 0
+    workspace_id: str | None = None
 
 
 class MessageStore(Protocol):

@@ -85,7 +85,7 @@ class VoicemailService:
             if len(self._scribes) >= self._limits.max_recordings:
                 self._end(facts, MessageResult.TOO_MANY)
                 return
-            await self._record(facts, ear, greeting, message.agent_id)
+            await self._record(facts, ear, greeting, message)
         finally:
             audio.listen(None)
 
@@ -118,14 +118,14 @@ class VoicemailService:
         return greeting
 
     async def _record(
-        self, facts: CallFacts, ear: CallerEar, greeting: Greeting, agent_id: str | None
+        self, facts: CallFacts, ear: CallerEar, greeting: Greeting, answered: VoicemailMessage
     ) -> None:
         limits = self._limits
         live = LiveRecording(
             Recording(max_seconds=limits.max_seconds, silence_seconds=limits.silence_seconds)
         )
         scribe = spawn(
-            self._write(facts, live, greeting, agent_id), name=f"voicemail {facts.call_id}"
+            self._write(facts, live, greeting, answered), name=f"voicemail {facts.call_id}"
         )
         self._scribes.add(scribe)
         scribe.add_done_callback(self._scribes.discard)
@@ -139,7 +139,7 @@ class VoicemailService:
             live.finish(RecordingEnd.HUNG_UP)
 
     async def _write(
-        self, facts: CallFacts, live: LiveRecording, greeting: Greeting, agent_id: str | None
+        self, facts: CallFacts, live: LiveRecording, greeting: Greeting, answered: VoicemailMessage
     ) -> None:
         """The scribe's task: it outlives the call."""
         now = self._wall_clock()
@@ -149,7 +149,8 @@ class VoicemailService:
             call_id=facts.call_id,
             phone_number=facts.called_number or "",
             caller_number=facts.caller_number,
-            agent_id=agent_id,
+            agent_id=answered.agent_id,
+            workspace_id=answered.workspace_id,
             received_at=now,
             path=message_path(message_id, now.date().isoformat()),
         )

@@ -158,6 +158,8 @@ async def test_row_with_only_what_matters_gets_sensible_defaults(every_database_
         "sms_capable",
         "created_at",
         "updated_at",
+        "max_concurrent_calls",
+        "workspace_id",
     }
     assert (number["provider"], number["status"], number["provider_config"]) == (
         "twilio",

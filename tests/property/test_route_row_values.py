@@ -49,6 +49,7 @@ def test_any_routing_makes_a_record(routing: object, agent_id: str | None) -> No
             "inbound_routing": json.dumps(routing),
             "account_sid": None,
             "max_concurrent_calls": None,
+            "workspace_id": None,
         }
     )
 

@@ -6,6 +6,7 @@ import json
 
 AGENT_A = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 AGENT_B = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+WORKSPACE = "99999999-9999-4999-8999-999999999999"
 
 
 def agent_row(
@@ -47,5 +48,6 @@ def number_row(
         "inbound_routing": json.dumps(routing),
         "account_sid": None,
         "max_concurrent_calls": None,
+        "workspace_id": WORKSPACE,
         "row_hash": row_hash,
     }

@@ -9,8 +9,9 @@ SELECT
     inbound_routing::text AS inbound_routing,
     provider_config->>'account_sid' AS account_sid,
     max_concurrent_calls,
+    workspace_id::text AS workspace_id,
     hashtextextended(
         ROW(provider_config->>'account_sid', max_concurrent_calls,
-            id, phone_number, provider, status, agent_id, inbound_routing)::text, 0
+            id, phone_number, provider, status, agent_id, inbound_routing, workspace_id)::text, 0
     ) AS row_hash
 FROM phone_numbers;

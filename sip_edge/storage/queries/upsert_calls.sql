@@ -5,13 +5,15 @@ INSERT INTO calls (
     id, state, instance_id, process, carrier, provider, sip_call_id, call_sid, carrier_call_id,
     caller, caller_number, called_number, started_at, answered_at, ended_at,
     outcome, refusal, status, ended_by, agent_id, role, agent_end, is_stale_route,
-    attempts, moves, timeline, codec, packets_sent, packets_received, packets_lost, jitter_ms
+    workspace_id, attempts, moves, timeline, codec,
+    packets_sent, packets_received, packets_lost, jitter_ms
 )
 SELECT
     id, state, instance_id, coalesce(process, ''), coalesce(carrier, ''), provider,
     coalesce(sip_call_id, ''), coalesce(call_sid, ''), carrier_call_id,
     coalesce(caller, ''), caller_number, called_number, started_at, answered_at, ended_at,
     outcome, refusal, status, ended_by, agent_id, role, agent_end, coalesce(is_stale_route, false),
+    workspace_id,
     coalesce(attempts, '[]'), coalesce(moves, '[]'), coalesce(timeline, '{}'), codec,
     coalesce(packets_sent, 0), coalesce(packets_received, 0), coalesce(packets_lost, 0), jitter_ms
 FROM json_to_recordset($1::json) AS given (
@@ -20,7 +22,7 @@ FROM json_to_recordset($1::json) AS given (
     caller text, caller_number text, called_number text,
     started_at timestamptz, answered_at timestamptz, ended_at timestamptz,
     outcome text, refusal text, status integer, ended_by text, agent_id uuid, role text,
-    agent_end text, is_stale_route boolean,
+    agent_end text, is_stale_route boolean, workspace_id uuid,
     attempts jsonb, moves jsonb, timeline jsonb, codec text,
     packets_sent bigint, packets_received bigint, packets_lost bigint, jitter_ms double precision
 )
@@ -36,6 +38,7 @@ ON CONFLICT (id) DO UPDATE SET
     role = EXCLUDED.role,
     agent_end = EXCLUDED.agent_end,
     is_stale_route = EXCLUDED.is_stale_route,
+    workspace_id = EXCLUDED.workspace_id,
     attempts = EXCLUDED.attempts,
     moves = EXCLUDED.moves,
     timeline = EXCLUDED.timeline,

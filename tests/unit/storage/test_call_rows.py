@@ -85,6 +85,7 @@ def test_call_that_has_ended_is_its_whole_story() -> None:
         ],
         moves=[Move(AgentEnd.NO_CLOSE_FRAME, Role.FALLBACK, 0.0561)],
         is_stale_route=True,
+        workspace_id="99999999-9999-4999-8999-999999999999",
     )
 
     assert ended_row(report, Sound(), "PCMU") == {
@@ -100,6 +101,7 @@ def test_call_that_has_ended_is_its_whole_story() -> None:
         "role": "fallback",
         "agent_end": "hang_up",
         "is_stale_route": True,
+        "workspace_id": "99999999-9999-4999-8999-999999999999",
         "attempts": [
             {
                 "role": "primary",

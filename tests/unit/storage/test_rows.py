@@ -11,6 +11,7 @@ from sip_edge.storage.rows import Row, agent_from_row, agent_key, is_agent_id, n
 
 AGENT = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 OTHER = "7d1f4a11-93a6-4f0e-9b1a-0c2d3e4f5a6b"
+WORKSPACE = "99999999-9999-4999-8999-999999999999"
 
 
 def number(routing: object, *, agent_id: str | None = None, **columns: object) -> NumberRecord:
@@ -23,6 +24,7 @@ def number(routing: object, *, agent_id: str | None = None, **columns: object) -
         "inbound_routing": routing if routing is None else json.dumps(routing),
         "account_sid": None,
         "max_concurrent_calls": None,
+        "workspace_id": WORKSPACE,
     }
     return number_from_row({**row, **columns})
 
@@ -58,6 +60,7 @@ def test_inbound_routing_is_taken_apart() -> None:
         primary_id=AGENT,
         fallback_id=OTHER,
         voicemail_message="Sorry we missed you.",
+        workspace_id=WORKSPACE,
     )
 
 
@@ -79,6 +82,7 @@ def test_null_and_empty_routing_mean_outbound_only(text: str | None) -> None:
         "inbound_routing": text,
         "account_sid": None,
         "max_concurrent_calls": None,
+        "workspace_id": WORKSPACE,
     }
 
     record = number_from_row(row)
@@ -191,6 +195,7 @@ def test_routing_that_is_too_deep_to_read_is_a_problem() -> None:
         "inbound_routing": '{"agent_id": ' + "[" * 5000 + "]" * 5000 + "}",
         "account_sid": None,
         "max_concurrent_calls": None,
+        "workspace_id": WORKSPACE,
     }
 
     record = number_from_row(row)

@@ -25,4 +25,15 @@ def test_it_is_readable_for_people() -> None:
         "path": "2025-11-21/55555555-5555-4555-8555-555555555555.wav",
         "seconds": 0.0,
         "size": 0,
+        "workspace_id": None,
     }
+
+
+def test_message_of_an_older_version_belongs_to_nobody() -> None:
+    sidecar = msgspec.json.decode(msgspec.json.encode(message(seconds=2.5)))
+    del sidecar["workspace_id"]
+
+    read = msgspec.json.decode(msgspec.json.encode(sidecar), type=Message)
+
+    assert read == message(seconds=2.5)
+    assert read.workspace_id is None
