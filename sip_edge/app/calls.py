@@ -94,7 +94,7 @@ class Calls:
         )
         leg = InboundLeg(
             user_agent=user_agent,
-            media=self._media,
+            media=self._media.towards(effect.flow.remote.host, carrier.srtp),
             session=effect.session,
             request=effect.request,
             carrier=carrier,

@@ -236,6 +236,7 @@ def _carriers(config: Config) -> list[Carrier]:
             provider=settings.provider,
             country=settings.country,
             responses=settings.responses,
+            srtp=settings.srtp,
         )
         for name, settings in config.carriers.items()
     ]

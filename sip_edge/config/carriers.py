@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from sip_edge.config.fields import HeaderName, Network, NetworkList, Secret, Status
 from sip_edge.config.published import PUBLISHED, published_networks
 from sip_edge.config.section import Section
+from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.routing.refusal import Refusal
 
 LOCAL_CARRIER: Final = "local"
@@ -33,7 +34,8 @@ class CarrierSettings(Section):
 
     `country` is where a called number without a country code belongs; `responses` replaces the
     status of a refusal for this carrier. With a `secret`, an INVITE must bring it in
-    `secret_header`. A carrier that is not `enabled` is not there at all.
+    `secret_header`. A carrier that is not `enabled` is not there at all. `srtp` says whether its
+    calls' sound is encrypted.
     """
 
     enabled: bool = True
@@ -42,6 +44,7 @@ class CarrierSettings(Section):
     country: str | None = None
     secret_header: HeaderName | None = None
     secret: Secret | None = None
+    srtp: SrtpPolicy = SrtpPolicy.OPTIONAL
     responses: dict[Refusal, Status] = Field(default_factory=dict)
 
     @property

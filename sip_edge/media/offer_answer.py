@@ -32,6 +32,7 @@ from sip_edge.media.agreement import (
 )
 from sip_edge.media.media_address import can_be_sent_to, parse_address, rtcp_address
 from sip_edge.media.ptime import PTIME_MS, packet_length
+from sip_edge.media.rtp import RTCP_CONFLICTS
 from sip_edge.media.rtpmap import PCMA, PCMU, TELEPHONE_EVENT, read_formats
 from sip_edge.media.sdes import SAVP, SrtpPolicy, read_crypto_lines
 from sip_edge.media.sdp import (
@@ -63,8 +64,6 @@ __all__ = [
 _AVP = "RTP/AVP"
 _OFFERED_TELEPHONE_EVENT_PAYLOAD_TYPE = 101
 """Dynamic, so any would do; both carriers and nearly every telephone use this one."""
-_RTCP_CONFLICTS = range(64, 96)
-"""Payload types that look like RTCP packets when both share a port (RFC 5761 section 4)."""
 
 _WARNING_ADDRESS_FORMAT = 301
 _WARNING_TRANSPORT = 302
@@ -273,8 +272,8 @@ def _shares_port(media: MediaDescription, payload_type: int, events: int | None)
     """Whether RTCP travels on the RTP port (RFC 5761): offered, and no payload type forbids it."""
     return (
         media.has("rtcp-mux")
-        and payload_type not in _RTCP_CONFLICTS
-        and events not in _RTCP_CONFLICTS
+        and payload_type not in RTCP_CONFLICTS
+        and events not in RTCP_CONFLICTS
     )
 
 

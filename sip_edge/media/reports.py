@@ -78,12 +78,16 @@ class ReportExchange:
             sender = SenderInfo(
                 ntp=ntp_time(now),
                 rtp_timestamp=(packetizer.timestamp - FRAME_SAMPLES) % TIMESTAMP_MODULUS,
-                packets=packetizer.packets_sent,
-                octets=packetizer.octets_sent,
+                packets=packetizer.packets_sent - packetizer.packets_before,
+                octets=packetizer.octets_sent - packetizer.octets_before,
             )
         blocks = () if reception is None else (self._block(now, remote_ssrc, reception),)
         report = build_report(Report(self._ssrc, sender, blocks))
         return report + build_cname(self._ssrc, self._cname)
+
+    def renew(self, ssrc: int) -> None:
+        """Report as another source from now on."""
+        self._ssrc = ssrc
 
     def build_goodbye(self) -> bytes:
         """Our last word (6.6)."""

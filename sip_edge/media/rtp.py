@@ -17,6 +17,9 @@ COMFORT_NOISE: Final = 13
 MAX_DATAGRAM_BYTES: Final = 2048
 """More than any path's MTU of 1500: what is longer is no RTP packet of speech."""
 
+RTCP_CONFLICTS: Final = frozenset(range(64, 96))
+"""Payload types that look like RTCP packets where both share a port (RFC 5761 section 4)."""
+
 HEADER: Final = struct.Struct("!BBHII")
 """Version and flags, marker and payload type, sequence number, timestamp, SSRC."""
 VERSION_2: Final = 0x80

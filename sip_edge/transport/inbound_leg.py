@@ -304,6 +304,7 @@ class InboundLeg:
             port=self._rtp.local_port,
             session_id=self._sdp_session_id,
             version=self._sdp_version,
+            srtp=self._rtp.srtp.terms(),
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.transport.rtp_session import RtpSession
 
 if TYPE_CHECKING:
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class MediaPort:
-    """Where sound enters and leaves this process. `address` is what SDP advertises."""
+    """Where sound enters and leaves this process. `address` is what SDP advertises.
+
+    `srtp` says whether sound is encrypted; `signalling_host` is where the other side's SIP comes
+    from, None if nothing is known of it.
+    """
 
     def __init__(
         self,
@@ -25,12 +30,28 @@ class MediaPort:
         wheel: RtpWheel,
         settings: RtpSettings,
         address: str,
+        srtp: SrtpPolicy = SrtpPolicy.OFF,
+        signalling_host: str | None = None,
     ) -> None:
         self._loop = loop
         self._pool = pool
         self._wheel = wheel
         self._settings = settings
         self.address = address
+        self._srtp = srtp
+        self._signalling_host = signalling_host
+
+    def towards(self, signalling_host: str, srtp: SrtpPolicy) -> MediaPort:
+        """The same port, for one peer."""
+        return MediaPort(
+            loop=self._loop,
+            pool=self._pool,
+            wheel=self._wheel,
+            settings=self._settings,
+            address=self.address,
+            srtp=srtp,
+            signalling_host=signalling_host,
+        )
 
     def open(self, observer: RtpObserver) -> RtpSession:
         """An RTP session on ports of its own. Raises NoRtpPortError when none is free."""
@@ -42,4 +63,6 @@ class MediaPort:
             loop=self._loop,
             settings=self._settings,
             observer=observer,
+            srtp=self._srtp,
+            signalling_host=self._signalling_host,
         )

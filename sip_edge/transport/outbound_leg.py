@@ -184,4 +184,5 @@ class OutboundLeg:
             port=self.rtp.local_port,
             session_id=self._sdp_session_id,
             version=self._sdp_version,
+            srtp=self.rtp.srtp.terms(),
         )

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.media.reports import ReportExchange
+from sip_edge.media.rtp import RTCP_CONFLICTS
 from sip_edge.transport.rtp_receiver import reachable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class RtpControl:
         "_report_at",
         "_source",
         "is_shared",
+        "may_be_on_rtp_port",
         "reports",
         "strangers",
     )
@@ -38,6 +40,8 @@ class RtpControl:
         self.strangers = 0
         self.is_shared = False
         """True if RTCP travels on the RTP port (RFC 5761)."""
+        self.may_be_on_rtp_port = True
+        """False if an agreed payload type looks like RTCP there."""
         self._randbits = randbits
         self._report_at = math.inf
         self._address: Source | None = None
@@ -46,6 +50,13 @@ class RtpControl:
     def configure(self, parameters: AudioParameters) -> None:
         """Take what was agreed. On hold by the address 0.0.0.0 nothing is sent, not even RTCP."""
         self.is_shared = parameters.remote_rtcp == parameters.remote
+        self.may_be_on_rtp_port = (
+            not {
+                parameters.payload_type,
+                parameters.telephone_event_payload_type,
+            }
+            & RTCP_CONFLICTS
+        )
         self._address = reachable(parameters.remote_rtcp)
 
     def start(self, now: float) -> None:

@@ -6,9 +6,15 @@ sprays ports. So here:
 
 * the SDP's own address is believed at once, and for good;
 * another source is latched on to only while the SDP's address has been silent, only within
-  `OPEN_SECONDS` of the offer or answer, and only after `PACKETS_IN_A_ROW` packets of one stream;
+  `OPEN_SECONDS` of the offer or answer, and only from a host that the peer is known to have: the
+  SDP's, or the one that its signalling comes from. Plain RTP must come for `PACKETS_IN_A_ROW` of
+  one stream; a packet that SRTP has authenticated is proof enough, and from any host;
 * for `PROBATION_SECONDS` after that the SDP's address still takes over with its first packet;
-* then it is settled: packets from anywhere else are a stranger's, until SDP names a new address.
+* then it is settled: packets from anywhere else are a stranger's, until SDP names a new address;
+* a source that SDP has moved away from is a stranger's at once, so that its last packets do not
+  call the stream back.
+
+Until a source is latched on to, it is sent nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +35,8 @@ PACKETS_IN_A_ROW: Final = 4
 MAX_CANDIDATES: Final = 4
 """Sources watched at a time; with more the port is under attack. A newcomer only takes the place
 of one that sent a single packet."""
+MAX_LEFT: Final = 8
+"""Sources remembered that the peer has left; the oldest have long fallen silent."""
 
 _SEQUENCE_MODULUS: Final = 1 << 16
 _MAX_STEP: Final = 8  # A candidate's packets may be lost on the way, but not jump about.
@@ -58,23 +66,38 @@ class SourceLatch:
     """Decides for each source whether it is the peer. `source` is the one that is, None so far.
 
     `expected` is what the SDP said; None where it names no address to send to (RFC 3264 hold), in
-    which case the source that we had is kept.
+    which case the source that we had is kept. `signalling_host` is where the peer's SIP comes from.
     """
 
-    __slots__ = ("_candidates", "_closes_at", "_is_symmetric", "_settles_at", "expected", "source")
+    __slots__ = (
+        "_candidates",
+        "_closes_at",
+        "_is_symmetric",
+        "_left",
+        "_settles_at",
+        "_signalling_host",
+        "expected",
+        "source",
+    )
 
-    def __init__(self, *, is_symmetric: bool) -> None:
+    def __init__(self, *, is_symmetric: bool, signalling_host: str | None = None) -> None:
         self.expected: Source | None = None
         self.source: Source | None = None
         self._is_symmetric = is_symmetric
+        self._signalling_host = signalling_host
         self._closes_at = 0.0
         self._settles_at = 0.0
         self._candidates: dict[Source, _Candidate] = {}
+        self._left: list[Source] = []
 
     def expect(self, expected: Source | None, now: float) -> None:
         """An offer or answer named `expected`; a new address opens the latch again."""
         if expected is None or expected == self.expected:
             return
+        for source in (self.expected, self.source):
+            if source is not None and source not in self._left:
+                self._left.append(source)
+        self._left = [source for source in self._left if source != expected][-MAX_LEFT:]
         self.expected = expected
         self.source = None
         self._candidates.clear()
@@ -85,31 +108,51 @@ class SourceLatch:
         """Where our packets go: to the source if there is one, else where the SDP says."""
         return self.source or self.expected
 
-    def accept(self, source: Source, packet: RtpPacket, now: float) -> bool:
-        """True if a valid packet from `source` is the peer's. May make `source` the source."""
+    def may_accept(self, source: Source, now: float) -> bool:
+        """False if not even an authenticated packet from `source` would be taken."""
         if source == self.source:
             return True
         if source == self.expected:
-            if self.source is not None and now >= self._settles_at:
-                return False
-            self.source = source
-            self._candidates.clear()
-            return True
-        if self.source is not None or not self._is_symmetric or now >= self._closes_at:
-            return False
-        return self._consider(source, packet, now)
+            return self.source is None or now < self._settles_at
+        return (
+            self.source is None
+            and self._is_symmetric
+            and now < self._closes_at
+            and source not in self._left
+        )
 
-    def _consider(self, source: Source, packet: RtpPacket, now: float) -> bool:
+    def accept(
+        self, source: Source, packet: RtpPacket, now: float, *, is_authentic: bool = False
+    ) -> bool:
+        """True if a valid packet from `source` is the peer's. May make `source` the source."""
+        if source == self.source:
+            return True
+        if not self.may_accept(source, now):
+            return False
+        if source == self.expected:
+            self._take(source, now)
+            return True
+        if not is_authentic and not self._is_counted_on(source, packet):
+            return False
+        self._take(source, now)
+        self._settles_at = now + PROBATION_SECONDS
+        return True
+
+    def _take(self, source: Source, now: float) -> None:
+        self.source = source
+        self._settles_at = now
+        self._candidates.clear()
+
+    def _is_counted_on(self, source: Source, packet: RtpPacket) -> bool:
+        """True if plain RTP from a host of the peer's has come often enough."""
+        host = source[0]
+        if host != self._signalling_host and (self.expected is None or host != self.expected[0]):
+            return False
         candidate = self._candidates.get(source)
         if candidate is None:
             self._watch(source, packet)
             return False
-        if candidate.follow(packet) < PACKETS_IN_A_ROW:
-            return False
-        self.source = source
-        self._settles_at = now + PROBATION_SECONDS
-        self._candidates.clear()
-        return True
+        return candidate.follow(packet) >= PACKETS_IN_A_ROW
 
     def _watch(self, source: Source, packet: RtpPacket) -> None:
         candidates = self._candidates

@@ -6,7 +6,7 @@ No socket and no clock: datagrams and time in. Hostile input is counted and drop
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.media.g711 import alaw_to_ulaw
 from sip_edge.media.jitter import JitterBuffer
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sip_edge.media.offer_answer import AudioParameters
     from sip_edge.transport.rtp_latch import Source
 
+SSRC_SILENCE_SECONDS: Final = 0.05
+"""A stream that speaks is heard every 20 ms, or 30; a new one of the same peer has to wait so long
+after its last packet."""
+
 
 class RtpReceiver:
     """Takes in one peer's packets: sound goes to `jitter`, keys come back as digits."""
@@ -27,6 +31,7 @@ class RtpReceiver:
     __slots__ = (
         "_duplicates_before",
         "_is_alaw",
+        "_is_moved",
         "_keys",
         "_lost_before",
         "_may_hear",
@@ -44,8 +49,8 @@ class RtpReceiver:
         "strangers",
     )
 
-    def __init__(self, *, is_symmetric: bool) -> None:
-        self.latch = SourceLatch(is_symmetric=is_symmetric)
+    def __init__(self, *, is_symmetric: bool, signalling_host: str | None = None) -> None:
+        self.latch = SourceLatch(is_symmetric=is_symmetric, signalling_host=signalling_host)
         self.jitter = JitterBuffer()
         self.reception: Reception | None = None
         """The counters of the current source; None before its first packet."""
@@ -62,6 +67,7 @@ class RtpReceiver:
         self._is_alaw = False
         self._may_hear = False
         self._new_ssrc: int | None = None
+        self._is_moved = False
         self._lost_before = 0
         self._duplicates_before = 0
 
@@ -73,22 +79,37 @@ class RtpReceiver:
         self._may_hear = parameters.direction.can_receive
         self.latch.expect(reachable(parameters.remote), now)
 
-    def receive(self, data: bytes, source: Source, now: float) -> str:
-        """Take in a datagram; the digits of keys that were let go, nearly always none."""
+    def may_be_peer(self, source: Source, now: float) -> bool:
+        """False, and counted, if no packet from `source` would be taken: a look at it is saved."""
+        if self.latch.may_accept(source, now):
+            return True
+        self.strangers += 1
+        return False
+
+    def receive(
+        self, data: bytes, source: Source, now: float, *, is_authentic: bool = False
+    ) -> str:
+        """Take in a datagram; the digits of keys that were let go, nearly always none.
+
+        `is_authentic` if SRTP has proved that it is the peer's.
+        """
         packet = parse_rtp(data)
         if packet is None:
             self.malformed += 1
             return ""
-        if source != self.latch.source and not self._is_admitted(source, packet, now):
+        if source != self.latch.source and not self._is_admitted(
+            source, packet, now, is_authentic=is_authentic
+        ):
             self.strangers += 1
             return ""
         digits = ""
         if self.reception is None or packet.ssrc != self.ssrc:
-            if not self._is_new_stream(packet):
+            if not is_authentic and not self._is_new_stream(packet, now):
                 return ""
             digits = self._begin(packet)
-        elif self._new_ssrc is not None:
+        elif self._new_ssrc is not None or self._is_moved:
             self._new_ssrc = None
+            self._is_moved = False
         return digits + self._take(packet, now)
 
     def expire(self, now: float) -> str:
@@ -105,24 +126,31 @@ class RtpReceiver:
         """Packets of all sources so far that came twice."""
         return self._duplicates_before + (self.reception.duplicates if self.reception else 0)
 
-    def _is_admitted(self, source: Source, packet: RtpPacket, now: float) -> bool:
+    def _is_admitted(
+        self, source: Source, packet: RtpPacket, now: float, *, is_authentic: bool
+    ) -> bool:
         """True if the latch takes `source` for the peer from now on."""
         is_ours = packet.payload_type in (
             self._payload_type,
             self._telephone_event,
             COMFORT_NOISE,
         )
-        if not is_ours or not self.latch.accept(source, packet, now):
+        if not is_ours or not self.latch.accept(source, packet, now, is_authentic=is_authentic):
             return False
-        self._new_ssrc = packet.ssrc  # From a new source a new stream is no surprise.
+        self._is_moved = True  # From a new source a new stream is no surprise.
         return True
 
-    def _is_new_stream(self, packet: RtpPacket) -> bool:
-        """True at the second packet of a new SSRC in a row: one alone may be a straggler."""
-        if self.reception is None or packet.ssrc == self._new_ssrc:
+    def _is_new_stream(self, packet: RtpPacket, now: float) -> bool:
+        """True at the second packet of a new SSRC in a row: one alone may be a straggler.
+
+        Whoever forges the peer's address must not take its place, so the stream that we hear must
+        have fallen silent first.
+        """
+        if self.reception is None or self._is_moved:
             return True
+        is_repeated = packet.ssrc == self._new_ssrc
         self._new_ssrc = packet.ssrc
-        return False
+        return is_repeated and now - (self.heard_at or 0.0) >= SSRC_SILENCE_SECONDS
 
     def _begin(self, packet: RtpPacket) -> str:
         """Start with a new stream; the digit of a key that was pressed in the old one."""
@@ -132,6 +160,7 @@ class RtpReceiver:
         self.jitter.reset()
         self.ssrc = packet.ssrc
         self._new_ssrc = None
+        self._is_moved = False
         self.reception = Reception(packet.sequence)
         return self._keys.reset()
 

@@ -1,6 +1,7 @@
-"""What goes out on an RTP port: one packet for every 20 ms, of what is queued, keyed or silence.
+"""What goes out on an RTP port: packets of what is queued, keyed or silence.
 
-No socket and no clock: each call of `next_packet` is 20 ms.
+No socket and no clock: each call of `next_packets` is 20 ms. That is one packet, unless the peer
+asked for another length (`a=ptime`): then what does not fill a packet waits for the next call.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from sip_edge.media.g711 import ALAW_SILENCE_CODE, ulaw_to_alaw
 from sip_edge.media.offer_answer import Codec
 from sip_edge.media.packetizer import Packetizer
 from sip_edge.media.playout import PlayoutQueue
+from sip_edge.media.rtp import TIMESTAMP_MODULUS
 from sip_edge.media.telephone_event import TelephoneEventSender
 
 if TYPE_CHECKING:
     from sip_edge.media.offer_answer import AudioParameters
 
 _ALAW_SILENCE: Final = bytes((ALAW_SILENCE_CODE,)) * FRAME_SAMPLES
+_SAMPLES_PER_MS: Final = 8
 _INAUDIBLE: Final = b"\xff\x7f\xfe\x7e"
 """µ-law 0 and ±8, the least step: what encoders make of digital silence."""
 
@@ -29,7 +32,9 @@ class RtpSender:
         "_is_alaw",
         "_keys",
         "_may_send",
+        "_packet_samples",
         "_payload_type",
+        "_rest",
         "_silence",
         "_telephone_event",
         "packetizer",
@@ -45,6 +50,8 @@ class RtpSender:
         self._keys = TelephoneEventSender()
         self._may_send = False
         self._payload_type = 0
+        self._packet_samples = FRAME_SAMPLES
+        self._rest = b""
         self._telephone_event: int | None = None
         self._is_alaw = False
         self._silence = ULAW_SILENCE
@@ -52,7 +59,10 @@ class RtpSender:
     def configure(self, parameters: AudioParameters) -> None:
         """Take what was agreed; at the answer and after each later one."""
         self._may_send = parameters.direction.can_send
+        if parameters.payload_type != self._payload_type:
+            self._drop_rest()  # It is in the codec before.
         self._payload_type = parameters.payload_type
+        self._packet_samples = parameters.ptime_ms * _SAMPLES_PER_MS
         self._telephone_event = parameters.telephone_event_payload_type
         self._is_alaw = parameters.codec is Codec.PCMA
         self._silence = _ALAW_SILENCE if self._is_alaw else ULAW_SILENCE
@@ -64,26 +74,58 @@ class RtpSender:
         self._keys.press(digit)
         return True
 
-    def next_packet(self) -> bytes | None:
-        """The packet of the next 20 ms; None on hold, when time and sound go on unheard."""
+    def next_packets(self) -> tuple[bytes, ...]:
+        """The packets of the next 20 ms; none on hold, when time and sound go on unheard."""
         if self._keys.is_busy:
-            event = self._keys.next(self.packetizer.timestamp)
+            now = (self.packetizer.timestamp + len(self._rest)) % TIMESTAMP_MODULUS
+            event = self._keys.next(now)
             if event is not None and self._telephone_event is not None and self._may_send:
                 # The key's packet takes the place of a frame; what is queued waits.
-                return self.packetizer.event(
+                rest = self._take_rest()
+                packet = self.packetizer.event(
                     self._telephone_event,
                     event.payload,
                     timestamp=event.timestamp,
                     marker=event.marker,
                 )
+                return (*rest, packet)
+        return self._next_sound()
+
+    def _next_sound(self) -> tuple[bytes, ...]:
         frame = self.queue.pop()
         if not self._may_send:
+            self._drop_rest()
             self.packetizer.pause(1)
-            return None
+            return ()
         if frame is None:
-            return self.packetizer.frame(self._payload_type, self._silence)
-        if not self.was_audible:
-            self.was_audible = bool(frame.translate(None, _INAUDIBLE))
-        return self.packetizer.frame(
-            self._payload_type, ulaw_to_alaw(frame) if self._is_alaw else frame
+            payload = self._silence
+        else:
+            if not self.was_audible:
+                self.was_audible = bool(frame.translate(None, _INAUDIBLE))
+            payload = ulaw_to_alaw(frame) if self._is_alaw else frame
+        if self._packet_samples == FRAME_SAMPLES and not self._rest:
+            return (self.packetizer.frame(self._payload_type, payload),)
+        return self._cut(self._rest + payload)
+
+    def _cut(self, sound: bytes) -> tuple[bytes, ...]:
+        """As many whole packets as `sound` makes; the rest is kept."""
+        length = self._packet_samples
+        end = len(sound) - len(sound) % length
+        self._rest = sound[end:]
+        return tuple(
+            self.packetizer.frame(self._payload_type, sound[start : start + length])
+            for start in range(0, end, length)
         )
+
+    def _take_rest(self) -> tuple[bytes, ...]:
+        """What waits to fill a packet, as a shorter one: something else comes in between."""
+        if not self._rest:
+            return ()
+        rest, self._rest = self._rest, b""
+        return (self.packetizer.frame(self._payload_type, rest),)
+
+    def _drop_rest(self) -> None:
+        """Leave out what waits; the clock goes on as if it had been sent."""
+        if self._rest:
+            self.packetizer.pause(0, samples=len(self._rest))
+            self._rest = b""

@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.media.offer_answer import Direction
 from sip_edge.media.packetizer import Packetizer
 from sip_edge.media.playout import PlayoutQueue
 from sip_edge.media.reports import ReportExchange
 from sip_edge.media.rtp import MAX_DATAGRAM_BYTES, is_rtcp
+from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.transport.rtp_control import RtpControl
 from sip_edge.transport.rtp_receiver import RtpReceiver
 from sip_edge.transport.rtp_sender import RtpSender
+from sip_edge.transport.rtp_srtp import Srtp
+from sip_edge.transport.rtp_values import RtpObserver, RtpSettings, RtpStatistics
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from sip_edge.transport.rtp_ports import RtpPortPool, RtpSockets
     from sip_edge.transport.rtp_wheel import RtpWheel
 
+__all__ = ["RtpObserver", "RtpSession", "RtpSettings", "RtpStatistics"]
+
 READ_BATCH: Final = 16
 """Datagrams read at a wake-up at most: a flooded port must not keep the others waiting."""
 ALONE_SECONDS: Final = (0.005, 0.030)
@@ -46,66 +50,17 @@ cost a system call and an exception, 50 times a second."""
 MAX_BURST_FRAMES: Final = 2
 MAX_LATE_FRAMES: Final = 10
 """Of what was heard during a stall, the listener gets this much at once: the jitter buffer's."""
+FIRST_SEQUENCE_BITS: Final = 15
+"""The lower half: SRTP's receivers would miss a wrap that comes at once (RFC 3711 3.3.1)."""
 CHECK_SECONDS: Final = 0.1
 """How often time-outs and reports are looked at."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RtpSettings:
-    """`timeout_seconds` without a packet end a call: as long as carriers wait themselves."""
-
-    timeout_seconds: float = 60.0
-    max_queued_seconds: float = 300.0
-    symmetric: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RtpStatistics:
-    """What a call's sound went through, from its beginning.
-
-    `late` packets came after their play-out time, `discarded` ones were too far from it,
-    `strangers` did not come from the peer. `remote_*` and `round_trip_ms` are the peer's reports,
-    None if none came. `dropped_seconds` were played into a full queue.
-    """
-
-    packets_sent: int
-    packets_received: int
-    packets_lost: int
-    late: int
-    duplicates: int
-    discarded: int
-    concealed: int
-    malformed: int
-    strangers: int
-    other_payloads: int
-    send_errors: int
-    jitter_ms: float
-    delay_ms: float
-    dropped_seconds: float
-    remote_lost: int | None
-    remote_fraction_lost: float | None
-    remote_jitter_ms: float | None
-    round_trip_ms: float | None
-
-
-class RtpObserver(Protocol):
-    """Told what happens to a call's sound; each once."""
-
-    def on_first_rtp(self, now: float) -> None:
-        """The first packet of the peer came."""
-        ...
-
-    def on_first_audio_out(self, now: float) -> None:
-        """The first frame that is not silence went out."""
-        ...
-
-    def on_rtp_timeout(self) -> None:
-        """The peer should send, and has not for the time-out."""
-        ...
-
-
 class RtpSession:
-    """A call's sound (`media.audio.AudioStream`). `randbits(n)` makes an n-bit number."""
+    """A call's sound (`media.audio.AudioStream`). `randbits(n)` makes an n-bit number.
+
+    `signalling_host` is where the peer's SIP comes from: see `rtp_latch`.
+    """
 
     def __init__(
         self,
@@ -116,18 +71,26 @@ class RtpSession:
         loop: asyncio.AbstractEventLoop,
         settings: RtpSettings,
         observer: RtpObserver,
+        srtp: SrtpPolicy = SrtpPolicy.OFF,
+        signalling_host: str | None = None,
         randbits: Callable[[int], int] = secrets.randbits,
     ) -> None:
+        self.srtp = Srtp(srtp)
         self._sockets = sockets
         self._pool = pool
         self._wheel = wheel
         self._loop = loop
         self._settings = settings
         self._observer = observer
+        self._randbits = randbits
         ssrc = randbits(32)
-        self._receiver = RtpReceiver(is_symmetric=settings.symmetric)
+        self._receiver = RtpReceiver(
+            is_symmetric=settings.symmetric, signalling_host=signalling_host
+        )
         self._sender = RtpSender(
-            packetizer=Packetizer(ssrc=ssrc, sequence=randbits(16), timestamp=randbits(32)),
+            packetizer=Packetizer(
+                ssrc=ssrc, sequence=randbits(FIRST_SEQUENCE_BITS), timestamp=randbits(32)
+            ),
             queue=PlayoutQueue(max_seconds=settings.max_queued_seconds),
         )
         self._control = RtpControl(
@@ -158,6 +121,8 @@ class RtpSession:
         self._receiver.configure(parameters, now)
         self._sender.configure(parameters)
         self._control.configure(parameters)
+        if self.srtp.configure(parameters.srtp, now):
+            self._begin_stream()
         # A peer that put us on hold may be silent for as long as it likes.
         if parameters.direction is not Direction.SENDRECV:
             self._watched_from = None
@@ -236,11 +201,12 @@ class RtpSession:
             packets_received=receiver.packets_received,
             packets_lost=receiver.lost,
             late=jitter.late,
-            duplicates=receiver.duplicates,
+            duplicates=receiver.duplicates + self.srtp.replayed,
             discarded=jitter.discarded,
             concealed=jitter.concealed,
             malformed=receiver.malformed + reports.malformed,
             strangers=receiver.strangers + self._control.strangers,
+            unauthentic=self.srtp.unauthentic,
             other_payloads=receiver.other_payloads,
             send_errors=self._send_errors,
             jitter_ms=receiver.reception.jitter / 8 if receiver.reception else 0.0,
@@ -263,6 +229,7 @@ class RtpSession:
             self._loop.remove_reader(self._sockets.rtcp)
         if self._is_started:
             self._send_control(self._control.reports.build_goodbye())
+        self.srtp.close()
         self._pool.release(self._sockets, self._loop.time())
         self._listener = None
         self._check_at = math.inf
@@ -295,9 +262,8 @@ class RtpSession:
     def _send_frame(self, now: float) -> None:
         if self._is_closed:
             return  # By the listener, in this very turn.
-        packet = self._sender.next_packet()
-        if packet is not None:
-            self._send(self._sockets.rtp, packet, self._receiver.latch.target)
+        for packet in self._sender.next_packets():
+            self._send(self._sockets.rtp, self.srtp.protect(packet), self._receiver.latch.target)
             if self._sender.was_audible and not self._was_audible:
                 self._was_audible = True
                 self._observer.on_first_audio_out(now)
@@ -312,8 +278,15 @@ class RtpSession:
         if self._listener is not None:
             self._listener.on_audio(frame)
 
-    def _send(self, udp: socket.socket, packet: bytes, target: Source | None) -> None:
-        if target is None:
+    def _begin_stream(self) -> None:
+        """Under a new key our packets are a new stream, unless none was sent so far."""
+        if self._sender.packetizer.packets_sent:
+            ssrc = self._randbits(32)
+            self._sender.packetizer.renew(ssrc, self._randbits(FIRST_SEQUENCE_BITS))
+            self._control.reports.renew(ssrc)
+
+    def _send(self, udp: socket.socket, packet: bytes | None, target: Source | None) -> None:
+        if target is None or packet is None:
             return
         try:
             udp.sendto(packet, target)
@@ -323,7 +296,7 @@ class RtpSession:
     def _send_control(self, packet: bytes) -> None:
         control = self._control
         udp = self._sockets.rtp if control.is_shared else self._sockets.rtcp
-        self._send(udp, packet, control.target(self._receiver.latch))
+        self._send(udp, self.srtp.protect_rtcp(packet), control.target(self._receiver.latch))
 
     def _report_marks(self, names: list[str]) -> None:
         for name in names:
@@ -359,10 +332,10 @@ class RtpSession:
                 return  # Nothing more to read, or closed by the listener.
             if len(source) > 2:
                 source = source[:2]  # IPv6 adds flow label and scope.
-            if is_rtcp(data):
-                self._control.receive(data, source, now, self._receiver.latch)
+            if is_rtcp(data) and self._control.may_be_on_rtp_port:
+                self._receive_rtcp(data, source, now)
                 continue
-            digits = self._receiver.receive(data, source, now)
+            digits = self._receive_rtp(data, source, now)
             if not self._was_heard and self._receiver.heard_at is not None:
                 self._was_heard = True
                 self._observer.on_first_rtp(now)
@@ -374,7 +347,22 @@ class RtpSession:
             data, source = self._sockets.rtcp.recvfrom(MAX_DATAGRAM_BYTES)
         except OSError:
             return
-        self._control.receive(data, source[:2], self._loop.time(), self._receiver.latch)
+        self._receive_rtcp(data, source[:2], self._loop.time())
+
+    def _receive_rtp(self, data: bytes, source: Source, now: float) -> str:
+        if self.srtp.keys is None:
+            return self._receiver.receive(data, source, now)
+        if not self._receiver.may_be_peer(source, now):
+            return ""
+        clear = self.srtp.unprotect(data, now)
+        return (
+            "" if clear is None else self._receiver.receive(clear, source, now, is_authentic=True)
+        )
+
+    def _receive_rtcp(self, data: bytes, source: Source, now: float) -> None:
+        clear = self.srtp.unprotect_rtcp(data, now)
+        if clear is not None:
+            self._control.receive(clear, source, now, self._receiver.latch)
 
     def _check(self, now: float) -> None:
         """What needs no look more often than ten times a second."""

@@ -9,6 +9,8 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.media.sdes import SrtpPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -29,6 +31,7 @@ class Carrier:
     provider: str | None
     country: str | None
     responses: Mapping[Refusal, int]
+    srtp: SrtpPolicy = SrtpPolicy.OPTIONAL
 
 
 class CarrierTable:

@@ -12,6 +12,7 @@ from support.messages import Caller, make_endpoint
 from support.ticks import Ticks
 
 from sip_edge.media.offer_answer import AudioParameters
+from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.routing.refusal import Refusal
 from sip_edge.routing.timeline import CallTimeline
 from sip_edge.sip.effects import Event, InviteReceived
@@ -21,6 +22,7 @@ from sip_edge.sip.parser import parse_message
 from sip_edge.transport.call_facts import call_facts
 from sip_edge.transport.inbound_leg import InboundLeg
 from sip_edge.transport.rtp_ports import NoRtpPortError
+from sip_edge.transport.rtp_srtp import Srtp
 from sip_edge.transport.sources import Carrier
 from sip_edge.transport.user_agent import UserAgent
 
@@ -38,6 +40,9 @@ class MemoryUdp:
     def __init__(self) -> None:
         self.sent: list[tuple[Address, Request | Response]] = []
 
+    def can_reach(self, host: str) -> bool:
+        return ":" not in host
+
     def send(self, data: bytes, remote: Address) -> bool:
         self.sent.append((remote, parse_message(data)))
         return True
@@ -51,9 +56,11 @@ class MemoryRtp:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.parameters: AudioParameters | None = None
+        self.srtp = Srtp(SrtpPolicy.OPTIONAL)
 
     def configure(self, parameters: AudioParameters) -> None:
         self.parameters = parameters
+        self.srtp.configure(parameters.srtp, 0.0)
         self.log.append(f"configure {parameters.remote[0]}:{parameters.remote[1]}")
 
     def start(self, *, held: bool) -> None:
@@ -77,6 +84,9 @@ class MemoryMedia:
     def __init__(self, ports: int) -> None:
         self._ports = ports
         self.sessions: list[MemoryRtp] = []
+
+    def towards(self, signalling_host: str, srtp: SrtpPolicy) -> MemoryMedia:
+        return self
 
     def open(self, observer: object) -> MemoryRtp:
         if len(self.sessions) >= self._ports:
