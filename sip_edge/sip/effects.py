@@ -154,7 +154,11 @@ class SessionEnded:
 
 
 class Event(Enum):
-    """Things worth counting."""
+    """Things worth counting.
+
+    RATE_LIMIT: a request that began something one too many; FLOOD: a datagram that was not read,
+    because its source sent too many (the shell's).
+    """
 
     RETRANSMISSION_RECEIVED = "retransmission_received"
     RETRANSMISSION_SENT = "retransmission_sent"
@@ -165,6 +169,8 @@ class Event(Enum):
     UNKNOWN_DIALOG = "unknown_dialog"
     TRANSACTION_LIMIT = "transaction_limit"
     SESSION_LIMIT = "session_limit"
+    RATE_LIMIT = "rate_limit"
+    FLOOD = "flood"
 
 
 @dataclass(frozen=True, slots=True)

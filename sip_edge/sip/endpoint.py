@@ -29,7 +29,7 @@ from sip_edge.sip.transaction.non_invite_server import ServerTransaction
 from sip_edge.sip.user_agent_server import UserAgentServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sip_edge.sip.dialog.session_table import Session
     from sip_edge.sip.effects import Effect
@@ -64,6 +64,10 @@ class Endpoint:
     @unavailable.setter
     def unavailable(self, value: bool) -> None:
         self._server.unavailable = value
+
+    def limit(self, may_begin: Callable[[str, float], bool]) -> None:
+        """Ask `may_begin(host, now)` from now on whether a source may begin something new."""
+        self._server.may_begin = may_begin
 
     @property
     def sessions(self) -> int:

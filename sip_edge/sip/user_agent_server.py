@@ -27,6 +27,8 @@ from sip_edge.sip.transaction.invite_server import InviteServerTransaction
 from sip_edge.sip.transaction.key import origin_key, reply_flow, server_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_edge.sip.dialog.session_table import SessionTable
     from sip_edge.sip.dialog.user_core import UserCore
     from sip_edge.sip.effects import Effect
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
 class UserAgentServer:
     """Takes requests in. While `unavailable`, OPTIONS outside a dialog gets 503.
 
+    `may_begin(host, now)` is asked once for each request from `host` that begins something: what
+    repeats, cancels, acknowledges or belongs to a dialog never is. If it may not, it gets 503.
+
     New calls are the application's to refuse: each of them is counted and reported.
     """
 
     def __init__(self, *, core: UserCore, sessions: SessionTable) -> None:
         self.unavailable = False
+        self.may_begin: Callable[[str, float], bool] = _anyone
         self._core = core
         self._transactions = core.transactions
         self._sessions = sessions
@@ -129,19 +135,24 @@ class UserAgentServer:
     ) -> list[Effect]:
         origin = origin_key(request)
         made = self._sessions.find_origin(origin)
-        if made is not None and made.invite_key == key:
+        is_known = made is not None and made.invite_key == key
+        if is_known or self._transactions.is_refused(key, now):
             # Older than its transaction: it has made its call, and will not make another.
             return [Noted(Event.RETRANSMISSION_RECEIVED)]
         if self._transactions.is_full:
             return self._refuse_statelessly(request, flow_back)
-        if made is not None or self._transactions.find_origin(origin) is not None:
+        if not self.may_begin(flow.remote.host, now):
+            return self._refuse_statelessly(request, flow_back, Event.RATE_LIMIT)
+        rejection = inspect_method(request, self._core.settings)
+        is_merged = made is not None or self._transactions.find_origin(origin) is not None
+        if rejection is None and is_merged:
             # 8.2.2.2: the same request by another way.
             transaction = self._open(request, key, flow_back, session=0, origin=None)
             return [
                 Noted(Event.MERGED_REQUEST),
                 *self._core.respond(transaction, request, 482, now, reason="Merged Request"),
             ]
-        rejection = self._inspect(request)
+        rejection = rejection or self._inspect(request)
         if rejection is None and request.method == "INVITE":
             return self._receive_invite(request, key, origin, flow, flow_back, now)
         transaction = self._open(request, key, flow_back, session=0, origin=origin)
@@ -156,7 +167,8 @@ class UserAgentServer:
 
     def _inspect(self, request: Request) -> Rejection | None:
         settings = self._core.settings
-        rejection = inspect_method(request, settings) or inspect_hops(request)
+        """8.2.2.2 to 8.2.4, in their order; the method and the scheme have passed."""
+        rejection = inspect_hops(request)
         if rejection is None and self._has_looped(request):
             rejection = Rejection(482)
         rejection = rejection or inspect_extensions(request, settings)
@@ -237,12 +249,14 @@ class UserAgentServer:
             *self._core.respond(transaction, request, 481, now),
         ]
 
-    def _refuse_statelessly(self, request: Request, flow_back: Flow) -> list[Effect]:
+    def _refuse_statelessly(
+        self, request: Request, flow_back: Flow, why: Event = Event.TRANSACTION_LIMIT
+    ) -> list[Effect]:
         """503 without a transaction: each repetition is refused anew (8.2.7)."""
         tag = self._core.ids.tag()
         response = make_response(request, 503, to_tag=tag, headers=[self._core.server])
         return [
-            Noted(Event.TRANSACTION_LIMIT),
+            Noted(why),
             Send(response.serialize(), flow_back, response.status),
         ]
 
@@ -258,3 +272,7 @@ class UserAgentServer:
                 case _:
                     delivered.append(effect)
         return delivered
+
+
+def _anyone(host: str, now: float) -> bool:
+    return True

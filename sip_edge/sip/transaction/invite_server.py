@@ -45,6 +45,8 @@ class InviteServerTransaction:
     `local_tag` is the To tag of all its responses; `origin` names the request on whatever way it
     came, None within a dialog; `session` is the session it belongs to, 0 for none. The request
     itself is not kept: a final error is remembered for half a minute, and there may be many.
+    `absorbs_until` is 64*T1 after a final error: what comes by then is a repetition, even where
+    timer I, which only counts from the ACK, is over before.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class InviteServerTransaction:
         "_interval",
         "_last_response",
         "_settings",
+        "absorbs_until",
         "key",
         "local_tag",
         "origin",
@@ -74,6 +77,7 @@ class InviteServerTransaction:
         self.local_tag = local_tag
         self.origin = origin
         self.session = session
+        self.absorbs_until = 0.0
         self.state = State.PROCEEDING
         self._flow = flow
         self._settings = settings
@@ -149,7 +153,7 @@ class InviteServerTransaction:
 
     def _complete(self, now: float) -> None:
         self.state = State.COMPLETED
-        self._deadlines[Timer.H] = now + self._settings.timeout
+        self.absorbs_until = self._deadlines[Timer.H] = now + self._settings.timeout
         if not self._flow.transport.is_reliable:
             self._deadlines[Timer.G] = now + self._interval
 

@@ -37,6 +37,7 @@ class TransactionLayer:
         self._servers: dict[ServerKey, AnyServerTransaction] = {}
         self._clients: dict[ClientKey, AnyClientTransaction] = {}
         self._origins: dict[OriginKey, ServerKey] = {}
+        self._refused: dict[ServerKey, float] = {}
         self._deadlines: DeadlineQueue[AnyTransaction] = DeadlineQueue()
 
     def __len__(self) -> int:
@@ -69,6 +70,14 @@ class TransactionLayer:
         """The ongoing transaction of a request that has come another way (8.2.2.2)."""
         return self._origins.get(origin)
 
+    def is_refused(self, key: ServerKey, now: float) -> bool:
+        """True for an INVITE that was refused less than 64*T1 ago, though its transaction is over.
+
+        It is then a straggler of the network. One INVITE is one call, also where its caller was
+        quick to acknowledge the refusal, or where a stream left timer I no time at all.
+        """
+        return self._refused.get(key, 0.0) > now
+
     def open_invite(
         self, key: ServerKey, flow: Flow, *, local_tag: str, origin: OriginKey | None, session: int
     ) -> InviteServerTransaction:
@@ -99,7 +108,7 @@ class TransactionLayer:
     ) -> list[TransactionEffect]:
         """A request that belongs to `transaction`, after the one that started it."""
         effects = transaction.receive_request(request, now)
-        self._settle_server(transaction)
+        self._settle_server(transaction, now)
         return effects
 
     def respond(
@@ -107,7 +116,7 @@ class TransactionLayer:
     ) -> list[Send]:
         """Answer a request. Empty if the transaction cannot send this response any more."""
         effects = transaction.send_response(response, now)
-        self._settle_server(transaction)
+        self._settle_server(transaction, now)
         return effects
 
     def start_invite(
@@ -179,15 +188,17 @@ class TransactionLayer:
         effects = transaction.handle_timer(now)
         match transaction:
             case InviteServerTransaction() | ServerTransaction():
-                self._settle_server(transaction)
+                self._settle_server(transaction, now)
             case InviteClientTransaction() | ClientTransaction():
                 self._settle_client(transaction)
         return effects
 
-    def _settle_server(self, transaction: AnyServerTransaction) -> None:
+    def _settle_server(self, transaction: AnyServerTransaction, now: float) -> None:
         self._deadlines.set(transaction, transaction.next_timeout())
         if transaction.is_terminated:
             self._servers.pop(transaction.key, None)
+            if isinstance(transaction, InviteServerTransaction):
+                self._remember(transaction, now)
         origin = transaction.origin
         if (
             origin is not None
@@ -195,6 +206,20 @@ class TransactionLayer:
             and self._origins.get(origin) == transaction.key
         ):
             del self._origins[origin]
+
+    def _remember(self, transaction: InviteServerTransaction, now: float) -> None:
+        """Note a refused INVITE that began a call; those whose time is up make room.
+
+        They are in the order in which they ended, which is nearly the one in which they expire.
+        """
+        refused = self._refused
+        while refused:
+            oldest = next(iter(refused))
+            if refused[oldest] > now and len(refused) < self._limit:
+                break
+            del refused[oldest]
+        if transaction.origin is not None and transaction.absorbs_until > now:
+            refused[transaction.key] = transaction.absorbs_until
 
     def _settle_client(self, transaction: AnyClientTransaction) -> None:
         self._deadlines.set(transaction, transaction.next_timeout())

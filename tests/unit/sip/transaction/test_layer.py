@@ -14,7 +14,7 @@ from sip_edge.sip.effects import SendTo
 from sip_edge.sip.message import make_response
 from sip_edge.sip.timers import DEFAULT_TIMERS
 from sip_edge.sip.transaction.effects import Failure, PassToUser, TransactionFailed
-from sip_edge.sip.transaction.key import origin_key, own_key, server_key
+from sip_edge.sip.transaction.key import ServerKey, origin_key, own_key, server_key
 from sip_edge.sip.transaction.layer import TransactionLayer
 
 OPTIONS = make_request_of("OPTIONS")
@@ -107,3 +107,44 @@ def test_layer_is_full_at_its_limit_and_keeps_a_quarter_for_dialogs() -> None:
         assert (layer.is_full, layer.is_overfull) == (number >= 4, False)
         layer.open(("OPTIONS", f"z9hG4bK-{number}", "", 0), UDP_FLOW, origin=None)
     assert layer.is_overfull
+
+
+def refused(layer: TransactionLayer, number: int, at: float) -> ServerKey:
+    """The key of an INVITE that was refused then and acknowledged at once."""
+    branch = f"z9hG4bK-refused-{number}"
+    invite = make_request_of("INVITE", branch=branch, call_id=f"call-{number}")
+    key = server_key(invite, "INVITE")
+    tx = layer.open_invite(
+        key, TCP_FLOW, local_tag="edge", origin=origin_key(invite), session=number
+    )
+    layer.respond(tx, make_response(invite, 486), at)
+    layer.receive_request(tx, make_request_of("ACK", branch=branch, to_tag="edge"), at)
+    return key
+
+
+def test_refused_invite_is_remembered_for_64_t1_after_its_transaction() -> None:
+    layer = make_layer()
+    key = refused(layer, 1, 0.0)
+    assert (len(layer), layer.next_timeout()) == (0, None)
+    assert layer.is_refused(key, 31.9)
+    assert not layer.is_refused(key, 32.0)
+    assert not layer.is_refused(("INVITE", "z9hG4bK-other", "198.51.100.7", 5060), 1.0)
+
+
+def test_no_more_refused_invites_are_remembered_than_transactions_allowed() -> None:
+    layer = make_layer(limit=3)
+    keys = [refused(layer, number, number / 10) for number in range(5)]
+    assert [layer.is_refused(key, 1.0) for key in keys] == [False, False, True, True, True]
+
+
+def test_invite_that_nobody_waits_for_is_forgotten_after_64_t1() -> None:
+    layer = make_layer()
+    tx, _ = layer.start_invite(INVITE, CALLER_HOP, None, session=1, now=0.0)
+    layer.receive_response(tx, make_response_of(INVITE, 180), 1.0)
+    assert layer.next_timeout() is None
+    layer.give_up(tx, 10.0)
+    layer.receive_response(tx, make_response_of(INVITE, 180), 11.0)
+    assert layer.next_timeout() == 42.0
+    assert layer.pop_due(42.0) is tx
+    assert layer.handle_timer(tx, 42.0) == [TransactionFailed(Failure.TIMEOUT)]
+    assert len(layer) == 0
