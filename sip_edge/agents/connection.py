@@ -240,6 +240,10 @@ class WorkerConnection(WSListener):
     def _receive_close(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
         code = int.from_bytes(payload[:2], "big") if payload else None
+        if transport.is_close_frame_sent and not self._is_closing:
+            # picows has closed over a broken frame, and the worker says our code after us.
+            self._is_closing = True
+            self._session.protocol_violated()
         if not self._is_closing:
             self._is_closing = True
             self._keepalive.stop()

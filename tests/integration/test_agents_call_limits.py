@@ -71,6 +71,15 @@ async def test_a_worker_that_breaks_the_websocket_protocol_has_failed(sent: byte
             await is_over.wait()
 
 
+@pytest.mark.asyncio
+async def test_a_worker_that_repeats_our_close_code_has_broken_the_protocol_all_the_same() -> None:
+    # What libraries do; the code of the close frame is then ours, not the worker's wish.
+    async with joined_call(settings=SETTINGS) as joined:
+        await joined.call.connection.send(" " * (SETTINGS.max_message_bytes + 1))
+
+        assert await joined.end() is AgentEnd.PROTOCOL_ERROR
+
+
 @pytest.mark.parametrize("in_parts", [False, True])
 @on_both_loops
 async def test_a_message_over_the_limit_ends_the_session(in_parts: bool) -> None:

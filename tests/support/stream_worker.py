@@ -53,6 +53,18 @@ class WorkerCall:
         """Close the WebSocket."""
         await self._connection.close(code)
 
+    async def send_any(self, message: str | bytes) -> None:
+        """Send one message, text or binary, that need not make sense."""
+        await self._connection.send(message)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes that need not be WebSocket."""
+        self._connection.transport.write(data)
+
+    def stop_reading(self) -> None:
+        """Leave everything unread and unanswered from now on, as a process that hangs does."""
+        self._connection.transport.pause_reading()  # type: ignore[attr-defined]
+
     async def ended(self) -> None:
         """Wait until the connection is closed, whoever closed it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
