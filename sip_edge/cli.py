@@ -254,7 +254,11 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
+    from sip_edge.app import check_tls
+
     config = _config(options)
+    for warning in check_tls(config.sip):
+        print(f"warning: {warning}", file=sys.stderr)
     print(json.dumps(config.redacted(), indent=2))
     for name, carrier in config.carriers.items():
         if carrier.provider is not None and carrier.has_published_networks:

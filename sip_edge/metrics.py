@@ -90,6 +90,10 @@ LOST_AFTER_ANSWER: Final = {
 }
 """The same of an agent that was lost in mid-call: every end that is a failure."""
 
+CONNECTION_REFUSALS: Final = ("stranger", "full", "crowded", "handshakes", "descriptors")
+"""Why a connection that came in was closed without a word (transport.connection_books)."""
+TLS_FAILURES: Final = ("handshake", "certificate")
+
 
 class Lookup(Enum):
     """What the routes in memory had for a called number."""
@@ -145,7 +149,11 @@ class Metrics:
         self.dropped_sources = by(
             "dropped_sources", "Messages from strangers", "transport", _values(Transport)
         )
-        self.refused_connections = count("refused_connections", "Stream connections turned away")
+        self.refused_connections = by(
+            "refused_connections", "TCP and TLS connections turned away", "why", CONNECTION_REFUSALS
+        )
+        self.cut_connections = count("cut_connections", "Ended as too slow, too much or unreadable")
+        self.tls_failures = by("tls_failures", "What went wrong with TLS", "what", TLS_FAILURES)
         self.send_failures = count("send_failures", "Datagrams that the kernel would not take")
         self.answers = by(
             "answers", "Calls answered, by whom", "by", [outcome.value for outcome in ANSWERERS]
@@ -229,6 +237,9 @@ class Metrics:
             registry=self.registry,
         )
         self.ready_states = {state: ready.labels(state) for state in READY_STATES}
+        self.tls_certificate_expiry = gauge(
+            "tls_certificate_expiry_timestamp_seconds", "When our certificate ends; 0 without TLS"
+        )
         self.loop_longest_stall = gauge(
             "loop_longest_stall_seconds",
             "Longest lateness of the loop within the last minute or two",

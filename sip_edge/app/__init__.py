@@ -15,10 +15,12 @@ from sip_edge.app.database import (
 )
 from sip_edge.app.errors import StartError
 from sip_edge.app.server import Server, running_server, serve
+from sip_edge.app.tls_side import check_tls
 
 __all__ = [
     "Server",
     "StartError",
+    "check_tls",
     "explain_number",
     "load_agents_and_numbers",
     "migrate_database",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -29,8 +30,14 @@ class SipSettings(Section):
     public_address: NumericAddress | None = None
     public_port: Port | None = None
     transports: Annotated[
-        tuple[Literal["udp", "tcp"], ...], Field(min_length=1, max_length=2), CommaList
+        tuple[Literal["udp", "tcp", "tls"], ...], Field(min_length=1, max_length=3), CommaList
     ] = ("udp", "tcp")
+    tls_port: Annotated[int, Field(ge=1, le=65_535), NotBool] = 5061
+    public_tls_port: Port | None = None
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+    tls_ca_file: Path | None = None
+    tls_verify: bool = True
     user_agent: VisibleText = "sip-edge"
     max_calls: Count = 250
     max_call_seconds: Seconds = 14_400.0
@@ -52,4 +59,13 @@ class SipSettings(Section):
             raise ValueError("public_address must be an address that callers can reach")
         if len(set(self.transports)) != len(self.transports):
             raise ValueError("transports names one of them twice")
+        has_files = (self.tls_certificate_file is not None, self.tls_key_file is not None)
+        if "tls" in self.transports and not all(has_files):
+            raise ValueError(
+                'transports names "tls", which needs tls_certificate_file and tls_key_file'
+            )
+        if any(has_files) and "tls" not in self.transports:
+            raise ValueError('tls_... files are set, but transports does not name "tls"')
+        if {"tcp", "tls"} <= set(self.transports) and self.port == self.tls_port:
+            raise ValueError("tls_port must not be the port of TCP")
         return self

@@ -32,7 +32,9 @@ from sip_edge.transport.user_agent import UserAgent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sip_edge.resolver import Service
     from sip_edge.sip.effects import Event, InviteReceived
+    from sip_edge.transport.connection_books import Refused
     from sip_edge.transport.user_agent import Leg
 
 PORT_MIN: Final = 42_000
@@ -129,6 +131,9 @@ class _NoNames:
     async def resolve(self, host: str, deadline: float) -> list[str]:
         raise ResolveError(host, ResolveFailure.NOT_FOUND)
 
+    async def services(self, name: str, deadline: float) -> list[Service]:
+        raise ResolveError(name, ResolveFailure.NOT_FOUND)
+
 
 class _NoCounters:
     def invite_received(self) -> None: ...
@@ -136,6 +141,12 @@ class _NoCounters:
     def response_sent(self, status: int) -> None: ...
 
     def sip_event(self, event: Event) -> None: ...
+
+    def connection_refused(self, why: Refused) -> None: ...
+
+    def connection_cut(self) -> None: ...
+
+    def handshake_failed(self) -> None: ...
 
 
 async def place_call(call: PhoneCall) -> PhoneReport:
@@ -285,9 +296,8 @@ def _user_agent(loop: asyncio.AbstractEventLoop, local: str) -> Iterator[UserAge
     streams = StreamConnections(
         loop=loop,
         limits=StreamLimits(max_connections=8, max_connections_per_source=8, idle_seconds=3600.0),
-        may_speak=lambda host: True,
         receiver=user_agent,
-        on_refused=lambda: None,
+        observer=_NoCounters(),
     )
     user_agent.bind(udp=udp, streams=streams)
     udp.start(user_agent.receive_datagram)

@@ -34,6 +34,11 @@ class RandomIds:
         return secrets.randbits(31)
 
 
+def random_up_to(highest: int) -> int:
+    """An integer from 0 to `highest`, both included."""
+    return secrets.randbelow(highest + 1)
+
+
 def call_uuid() -> uuid.UUID:
     """A call's own id, made when its INVITE arrives."""
     return uuid.uuid4()

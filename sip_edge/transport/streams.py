@@ -1,21 +1,29 @@
-"""SIP over TCP: listeners, connections, framing and bounds (RFC 3261 section 18, RFC 5626)."""
+"""SIP over TCP and TLS: all connections of the process (RFC 3261 section 18, RFC 5923)."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, cast
-
-from typing_extensions import override
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sip_edge.sip.flow import Address, Flow, Transport
-from sip_edge.sip.stream import FramingError, Ping, StreamFramer
+from sip_edge.tasks import spawn
+from sip_edge.transport.acceptor import Acceptor, open_listener
+from sip_edge.transport.connection_books import ConnectionBooks, Refused, StreamLimits
+from sip_edge.transport.stream_connection import READ_BYTES, StreamConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PONG: Final = b"\r\n"
-"""The answer to a CRLFCRLF ping (RFC 5626 section 4.4.1)."""
+    from sip_edge.sip.stream import FramingError
+    from sip_edge.transport.targets import Peer
+
+__all__ = ["StreamConnections", "StreamLimits", "StreamObserver", "StreamReceiver"]
+
+UNACKNOWLEDGED_SECONDS: Final = 20
+"""A peer whose kernel does not acknowledge for so long is gone (TCP_USER_TIMEOUT, RFC 5482)."""
 
 
 class StreamReceiver(Protocol):
@@ -28,68 +36,104 @@ class StreamReceiver(Protocol):
     def stream_closed(self, flow: Flow) -> None: ...
 
 
+class StreamObserver(Protocol):
+    """Counts what goes wrong."""
+
+    def connection_refused(self, why: Refused) -> None:
+        """A connection that came in was closed without a word."""
+
+    def connection_cut(self) -> None:
+        """A peer was too slow, sent what cannot be framed, or did not read."""
+
+    def handshake_failed(self) -> None:
+        """A TLS handshake, with a caller or with a peer that we called, came to nothing."""
+
+
 @dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds of the TCP side. Times in seconds.
+class _Gate:
+    """What a listener demands. `context` gives the TLS context of the moment; None for TCP."""
 
-    `message_seconds` is how long a message that has begun may take to arrive; `idle_seconds` how
-    long a connection may say nothing; `write_buffer_bytes` how much may wait for a slow reader.
-    """
+    may_speak: Callable[[str], bool]
+    context: Callable[[], ssl.SSLContext] | None
 
-    max_connections: int
-    max_connections_per_source: int
-    idle_seconds: float
-    message_seconds: float = 10.0
-    write_buffer_bytes: int = 256 * 1024
-    connect_seconds: float = 4.0
+    @property
+    def transport(self) -> Transport:
+        return Transport.TCP if self.context is None else Transport.TLS
 
 
 class StreamConnections:
-    """All TCP connections of the process, those that came in and those that we opened."""
+    """All connections of the process, those that came in and those that we opened.
+
+    `client_context` gives the TLS context for a peer of that name ("" for an address); without it
+    no TLS connection is opened. Connections of ours leave from `local_host`, if that is given.
+    """
 
     def __init__(
         self,
         *,
         loop: asyncio.AbstractEventLoop,
         limits: StreamLimits,
-        may_speak: Callable[[str], bool],
         receiver: StreamReceiver,
-        on_refused: Callable[[], None],
+        observer: StreamObserver,
+        client_context: Callable[[str], ssl.SSLContext] | None = None,
+        local_host: str | None = None,
     ) -> None:
         self._loop = loop
         self.limits = limits
-        self._may_speak = may_speak
-        self.receiver = receiver
-        self._on_refused = on_refused
-        self._server: asyncio.Server | None = None
-        self._connections: dict[int, _Connection] = {}
-        self._outgoing: dict[Address, Flow] = {}
-        self._per_source: dict[str, int] = {}
+        self.read_buffer = bytearray(READ_BYTES)
+        self._receiver = receiver
+        self._observer = observer
+        self._client_context = client_context
+        self._local = None if local_host is None else (local_host, 0)
+        self._books = ConnectionBooks(limits)
+        self._acceptors: list[Acceptor] = []
+        self._connections: dict[int, StreamConnection] = {}
+        self._outgoing: dict[Peer, Flow] = {}
+        self._connecting: dict[Peer, asyncio.Task[Flow | OSError]] = {}
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._last_number = 0
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def listen(self, host: str, port: int) -> Address:
-        """Accept connections; returns the bound address. Raises OSError if the port is taken."""
-        self._server = await self._loop.create_server(lambda: _Connection(self), host, port)
-        name = self._server.sockets[0].getsockname()
-        return Address(name[0], name[1])
+    def listen(
+        self,
+        host: str,
+        port: int,
+        *,
+        may_speak: Callable[[str], bool],
+        context: Callable[[], ssl.SSLContext] | None = None,
+    ) -> Address:
+        """Accept connections, over TLS if there is a context; returns the bound address.
 
-    async def flow_to(self, remote: Address) -> Flow:
-        """A connection to `remote`: one that we opened before, or a new one.
+        Raises OSError if the port is taken.
+        """
+        gate = _Gate(may_speak, context)
+        acceptor = Acceptor(
+            loop=self._loop,
+            listener=open_listener(host, port),
+            on_connection=lambda connection, source: self._accepted(connection, source, gate),
+            on_exhausted=lambda: self._observer.connection_refused(Refused.DESCRIPTORS),
+        )
+        self._acceptors.append(acceptor)
+        return acceptor.local
+
+    async def flow_to(self, peer: Peer) -> Flow:
+        """A connection to `peer`: one that we opened before, or a new one.
 
         Raises OSError (TimeoutError included) if that fails.
         """
-        known = self._outgoing.get(remote)
+        known = self._outgoing.get(peer)
         if known is not None and self.is_open(known):
             return known
-        async with asyncio.timeout(self.limits.connect_seconds):
-            _, connection = await self._loop.create_connection(
-                lambda: _Connection(self, is_outgoing=True), remote.host, remote.port
-            )
-        if connection.flow is None:
-            raise ConnectionAbortedError("the connection was lost at once")
-        self._outgoing[remote] = connection.flow
-        return connection.flow
+        task = self._connecting.get(peer)
+        if task is None:
+            task = spawn(self._connect(peer), name=f"connect to {peer.address.host}")
+            self._connecting[peer] = task
+            task.add_done_callback(lambda _: self._connecting.pop(peer, None))
+        # Whoever waits may be cancelled; others may wait for the same connection.
+        result = await asyncio.shield(task)
+        if isinstance(result, OSError):
+            raise ConnectionError(str(result)) from result
+        return result
 
     def send(self, data: bytes, flow: Flow) -> bool:
         """Write to the flow's connection; False if it is gone."""
@@ -98,7 +142,8 @@ class StreamConnections:
 
     def is_open(self, flow: Flow) -> bool:
         """True while the flow's connection stands."""
-        return flow.connection in self._connections
+        connection = self._connections.get(flow.connection)
+        return connection is not None and connection.is_open
 
     def close_flow(self, flow: Flow) -> None:
         """Close a connection after what was written has gone out."""
@@ -107,9 +152,11 @@ class StreamConnections:
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
+        for task in [*self._handshakes, *self._connecting.values()]:
+            task.cancel()
         for connection in list(self._connections.values()):
             connection.abort()
         if self._sweeper is not None:
@@ -119,39 +166,130 @@ class StreamConnections:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def admit(self, connection: _Connection, host: str, *, is_outgoing: bool) -> int | None:
-        """Register a connection and return its number; None if it may not be.
+    # Connections that come in.
 
-        At a bound the newest loses; a stranger is closed without a word.
-        """
-        full = len(self._connections) >= self.limits.max_connections
-        crowded = self._per_source.get(host, 0) >= self.limits.max_connections_per_source
-        if not is_outgoing and (full or crowded or not self._may_speak(host)):
-            self._on_refused()
-            return None
-        self._last_number += 1
-        self._connections[self._last_number] = connection
-        self._per_source[host] = self._per_source.get(host, 0) + 1
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(1.0, self._sweep)
-        return self._last_number
-
-    def forget(self, flow: Flow) -> None:
-        """Drop a connection from the books and tell the receiver."""
-        if self._connections.pop(flow.connection, None) is None:
-            return
-        self._outgoing.pop(flow.remote, None)
-        host = flow.remote.host
-        left = self._per_source.get(host, 1) - 1
-        if left > 0:
-            self._per_source[host] = left
+    def _accepted(self, connection: socket.socket, source: str, gate: _Gate) -> None:
+        """Judge a connection before it costs anything: who it is, then whether there is room."""
+        if not gate.may_speak(source):
+            refused: Refused | None = Refused.STRANGER
         else:
-            self._per_source.pop(host, None)
-        self.receiver.stream_closed(flow)
+            refused = self._books.admit(source, with_handshake=gate.context is not None)
+        if refused is not None:
+            connection.close()
+            self._observer.connection_refused(refused)
+            return
+        task = spawn(self._take_in(connection, source, gate), name="accept")
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def _take_in(self, connection: socket.socket, source: str, gate: _Gate) -> None:
+        protocol = StreamConnection(self, gate.transport)
+        try:
+            _set_user_timeout(connection)
+            if gate.context is None:
+                await self._loop.connect_accepted_socket(lambda: protocol, connection)
+            else:
+                await self._loop.connect_accepted_socket(
+                    lambda: protocol,
+                    connection,
+                    ssl=gate.context(),
+                    ssl_handshake_timeout=self.limits.handshake_seconds,
+                    ssl_shutdown_timeout=self.limits.close_seconds,
+                )
+        except OSError:
+            if gate.context is not None:
+                self._observer.handshake_failed()
+        finally:
+            if gate.context is not None:
+                self._books.handshake_ended(source)
+            if protocol.flow is None:
+                connection.close()
+                self._books.release(source)
+
+    # Connections that we open.
+
+    async def _connect(self, peer: Peer) -> Flow | OSError:
+        """The error is a value here: that a peer cannot be reached is no fault of ours."""
+        if not self._books.open_outgoing():
+            return ConnectionError("too many connections of ours")
+        protocol = StreamConnection(self, peer.transport, is_outgoing=True)
+        try:
+            async with asyncio.timeout(self.limits.connect_seconds):
+                await self._open(protocol, peer)
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):
+                self._observer.handshake_failed()
+            return error
+        finally:
+            if protocol.flow is None:
+                self._books.release_outgoing()
+        if protocol.flow is None or not protocol.is_open:
+            return ConnectionAbortedError("the connection was lost at once")
+        self._outgoing[peer] = protocol.flow
+        return protocol.flow
+
+    async def _open(self, protocol: StreamConnection, peer: Peer) -> None:
+        host, port = peer.address.host, peer.address.port
+        local = self._local if self._local and (":" in self._local[0]) == (":" in host) else None
+        if peer.transport is not Transport.TLS:
+            transport, _ = await self._loop.create_connection(
+                lambda: protocol, host, port, local_addr=local
+            )
+        elif self._client_context is None:
+            raise ConnectionError("no TLS here")
+        else:
+            transport, _ = await self._loop.create_connection(
+                lambda: protocol,
+                host,
+                port,
+                local_addr=local,
+                ssl=self._client_context(peer.name),
+                server_hostname=peer.name or host,
+                ssl_handshake_timeout=self.limits.connect_seconds,
+                ssl_shutdown_timeout=self.limits.close_seconds,
+            )
+        opened = transport.get_extra_info("socket")
+        if opened is not None:
+            _set_user_timeout(opened)
+
+    # What connections tell (stream_connection.ConnectionOwner).
 
     def now(self) -> float:
         """The loop's clock, in seconds."""
         return self._loop.time()
+
+    def opened(self, connection: StreamConnection) -> int:
+        """Enter a connection that stands."""
+        self._last_number += 1
+        self._connections[self._last_number] = connection
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(1.0, self._sweep)
+        return self._last_number
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        """One whole message."""
+        self._receiver.receive_stream_message(data, flow)
+
+    def broken(self, error: FramingError, flow: Flow) -> None:
+        """A stream that cannot be trusted any more."""
+        self._receiver.receive_framing_error(error, flow)
+
+    def cut(self) -> None:
+        """A connection is ended for what its peer did."""
+        self._observer.connection_cut()
+
+    def lost(self, connection: StreamConnection) -> None:
+        """Drop a connection from the books and tell the receiver."""
+        flow = connection.flow
+        if flow is None or self._connections.pop(flow.connection, None) is None:
+            return
+        if connection.is_outgoing:
+            self._books.release_outgoing()
+            for peer in [peer for peer, known in self._outgoing.items() if known == flow]:
+                del self._outgoing[peer]
+        else:
+            self._books.release(flow.remote.host)
+        self._receiver.stream_closed(flow)
 
     def _sweep(self) -> None:
         """Once a second: one timer for all connections, however many there are."""
@@ -161,90 +299,6 @@ class StreamConnections:
         self._sweeper = self._loop.call_later(1.0, self._sweep) if self._connections else None
 
 
-class _Connection(asyncio.Protocol):
-    """One TCP connection: bytes in, whole messages out."""
-
-    def __init__(self, connections: StreamConnections, *, is_outgoing: bool = False) -> None:
-        self._connections = connections
-        self._is_outgoing = is_outgoing
-        self._framer = StreamFramer()
-        self._transport: asyncio.Transport | None = None
-        self._heard_at = 0.0
-        self._message_began_at: float | None = None
-        self.flow: Flow | None = None
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        stream = cast("asyncio.Transport", transport)
-        peer = stream.get_extra_info("peername")
-        local = stream.get_extra_info("sockname")
-        if not peer or not local:
-            stream.abort()  # Gone before it was seen.
-            return
-        number = self._connections.admit(self, peer[0], is_outgoing=self._is_outgoing)
-        if number is None:
-            stream.abort()
-            return
-        self._transport = stream
-        self._heard_at = self._connections.now()
-        self.flow = Flow(
-            Transport.TCP, Address(local[0], local[1]), Address(peer[0], peer[1]), number
-        )
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        flow = self.flow
-        if flow is None or self._transport is None:
-            return
-        self._heard_at = self._connections.now()
-        try:
-            frames = self._framer.feed(data)
-        except FramingError as error:
-            self._pass_on(error.frames, flow)
-            # Where the next message begins is unknown now (RFC 3261 18.3): say so and close.
-            self._connections.receiver.receive_framing_error(error, flow)
-            self.close()
-            return
-        self._pass_on(frames, flow)
-        if not self._framer.is_within_message:
-            self._message_began_at = None
-        elif self._message_began_at is None or frames:
-            self._message_began_at = self._heard_at
-
-    def _pass_on(self, frames: list[bytes | Ping], flow: Flow) -> None:
-        for frame in frames:
-            if isinstance(frame, Ping):
-                self.send(PONG)
-            else:
-                self._connections.receiver.receive_stream_message(frame, flow)
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        if self.flow is not None:
-            self._connections.forget(self.flow)
-
-    def send(self, data: bytes) -> bool:
-        if self._transport is None or self._transport.is_closing():
-            return False
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > self._connections.limits.write_buffer_bytes:
-            self.abort()
-            return False
-        return True
-
-    def end_if_too_slow(self, now: float) -> None:
-        limits = self._connections.limits
-        began_at = self._message_began_at
-        if began_at is not None and now - began_at > limits.message_seconds:
-            self.abort()
-        elif now - self._heard_at > limits.idle_seconds:
-            self.close()
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+def _set_user_timeout(connection: socket.socket) -> None:
+    milliseconds = UNACKNOWLEDGED_SECONDS * 1000
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

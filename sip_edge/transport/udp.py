@@ -16,6 +16,11 @@ BATCH: Final = 64
 MAX_DATAGRAM: Final = 65_535
 """The largest UDP payload; carriers' INVITEs exceed an Ethernet frame."""
 
+_IP_MTU_DISCOVER: Final = 10
+_IPV6_MTU_DISCOVER: Final = 23
+_PMTUDISC_DONT: Final = 0
+"""Linux's numbers (linux/in.h, linux/in6.h); Python's socket module has no names for them."""
+
 
 class UdpListener:
     """One bound UDP socket; `start` hands each datagram on with the flow it came on."""
@@ -43,6 +48,7 @@ class UdpListener:
             if family == socket.AF_INET6:
                 # Or `::` would take IPv4 callers too, whom an IPv6 address in SDP leaves deaf.
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            _let_it_be_fragmented(self._socket, family)
             self._socket.bind((host, port))
         except OSError:
             self._socket.close()
@@ -64,6 +70,10 @@ class UdpListener:
     def flow_to(self, remote: Address) -> Flow:
         """The flow from this socket to `remote`."""
         return Flow(Transport.UDP, self.local, remote, 0)
+
+    def can_reach(self, host: str) -> bool:
+        """True if the numeric `host` is of this socket's address family."""
+        return (self._socket.family == socket.AF_INET6) == (":" in host)
 
     def send(self, data: bytes, remote: Address) -> bool:
         """Send one datagram; False if the kernel would not take it (SIP's timers repeat it)."""
@@ -87,3 +97,15 @@ class UdpListener:
                 return
             if self._may_speak(source[0]):
                 self._receive(data, self.flow_to(Address(source[0], source[1])))
+
+
+def _let_it_be_fragmented(sip: socket.socket, family: socket.AddressFamily) -> None:
+    """Linux sets "don't fragment" on UDP and drops what a link on the way finds too long.
+
+    A 200 with its Record-Routes may well be longer than 1500 bytes, and nobody would repeat it in
+    smaller pieces.
+    """
+    if family == socket.AF_INET6:
+        sip.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+    else:
+        sip.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)

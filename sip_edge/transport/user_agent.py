@@ -6,15 +6,14 @@ one timer is armed again. Nothing else does any of this.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sip_edge.resolver import ResolveError
 from sip_edge.sip.effects import InviteReceived, Noted, Send, SendTo, SessionEnded
-from sip_edge.sip.flow import Address, Transport
+from sip_edge.sip.flow import Transport
 from sip_edge.sip.parser import ParseError, parse_message
-from sip_edge.tasks import spawn
+from sip_edge.transport.ids import random_up_to
+from sip_edge.transport.request_sender import RequestSender
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,25 +21,11 @@ if TYPE_CHECKING:
 
     from sip_edge.sip.effects import Effect, Event, SessionEffect
     from sip_edge.sip.endpoint import Endpoint
-    from sip_edge.sip.flow import Flow, NextHop
+    from sip_edge.sip.flow import Flow
     from sip_edge.sip.stream import FramingError
+    from sip_edge.transport.request_sender import NameResolver
     from sip_edge.transport.streams import StreamConnections
     from sip_edge.transport.udp import UdpListener
-
-DEFAULT_PORT: Final = 5060
-"""Where UDP and TCP go when a URI names no port (RFC 3261 section 19.1.2)."""
-MAX_PENDING_SENDS: Final = 512
-"""Requests waiting for a name or a connection; the next one fails at once, as if refused."""
-RESOLVE_SECONDS: Final = 2.0
-"""How long a name in a route set may take: half of what the peer waits before it repeats."""
-
-
-class HostResolver(Protocol):
-    """Finds the addresses of a name, without blocking the loop."""
-
-    async def resolve(self, host: str, deadline: float) -> list[str]:
-        """Numeric addresses, best first, never empty. Raises ResolveError, by `deadline`."""
-        ...
 
 
 class SipObserver(Protocol):
@@ -62,6 +47,8 @@ class Leg(Protocol):
 class UserAgent:
     """Drives one `Endpoint`; knows the sockets and the legs.
 
+    `draw(n)` gives a random integer from 0 to n, both included: it chooses among equal targets.
+
     `now` gives the `now` of every command, in seconds: the loop's clock, but finer (uvloop's stands
     still between two turns and counts whole milliseconds).
     """
@@ -72,14 +59,14 @@ class UserAgent:
         loop: asyncio.AbstractEventLoop,
         endpoint: Endpoint,
         clock: Callable[[], float],
-        resolver: HostResolver,
+        resolver: NameResolver,
         observer: SipObserver,
         on_invite: Callable[[InviteReceived, float], Leg | None],
+        draw: Callable[[int], int] = random_up_to,
     ) -> None:
         self._loop = loop
         self.now = clock
         self.endpoint = endpoint
-        self._resolver = resolver
         self._observer = observer
         self._on_invite = on_invite
         self._udp: UdpListener | None = None
@@ -90,12 +77,15 @@ class UserAgent:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._received_at = 0.0
-        self._pending_sends = 0
+        self._requests = RequestSender(
+            loop=loop, resolver=resolver, draw=draw, on_failed=self._fail
+        )
 
     def bind(self, *, udp: UdpListener | None, streams: StreamConnections | None) -> None:
         """Take the sockets that were opened with this user agent as their receiver."""
         self._udp = udp
         self._streams = streams
+        self._requests.bind(udp=udp, streams=streams)
 
     def close(self) -> None:
         """Forget the timer; the sockets are closed by whoever opened them."""
@@ -157,7 +147,7 @@ class UserAgent:
             case Send():
                 self._send(effect)
             case SendTo():
-                self._send_to(effect)
+                self._requests.send(effect)
             case Noted():
                 self._observer.sip_event(effect.event)
             case InviteReceived():
@@ -177,73 +167,8 @@ class UserAgent:
         if effect.flow.transport is Transport.UDP:
             if self._udp is not None:
                 self._udp.send(effect.data, effect.flow.remote)
-        elif (
-            self._streams is not None
-            and not self._streams.send(effect.data, effect.flow)
-            and self._pending_sends < MAX_PENDING_SENDS
-        ):
-            self._pending_sends += 1
-            spawn(self._answer_anew(effect), name="response on a new connection")
-
-    async def _answer_anew(self, effect: Send) -> None:
-        """RFC 3261 18.2.2: the connection is gone, so open one to the sent-by of the top Via."""
-        try:
-            message = parse_message(effect.data)
-            port = message.top_via.port or DEFAULT_PORT
-            if self._streams is not None and effect.flow.transport is Transport.TCP:
-                flow = await self._streams.flow_to(Address(effect.flow.remote.host, port))
-                self._streams.send(effect.data, flow)
-        except (OSError, ParseError):
-            pass  # A 2xx is repeated, and its call ended when no ACK comes.
-        finally:
-            self._pending_sends -= 1
-
-    def _send_to(self, effect: SendTo) -> None:
-        if self._send_at_once(effect):
-            return
-        if self._pending_sends >= MAX_PENDING_SENDS:
-            self._loop.call_soon(self._fail, effect.key)
-            return
-        self._pending_sends += 1
-        spawn(self._send_later(effect), name=f"send to {effect.hop.host[:64]}")
-
-    def _send_at_once(self, effect: SendTo) -> bool:
-        """Send where no name has to be resolved and no connection opened."""
-        hop = effect.hop
-        if hop.transport is Transport.UDP:
-            if self._udp is None or not _is_numeric(hop.host):
-                return False
-            self._udp.send(effect.data, Address(hop.host, hop.port or DEFAULT_PORT))
-            return True
-        if self._streams is None:
-            return False
-        # The connection that the peer opened is used again (RFC 5923): its source port is not the
-        # one its route names, and it may sit behind a NAT that lets nothing else in. The core names
-        # it only where it leads to the hop.
-        flow = effect.flow
-        return flow is not None and self._streams.send(effect.data, flow)
-
-    async def _send_later(self, effect: SendTo) -> None:
-        try:
-            sent = await self._resolve_and_send(effect.data, effect.hop)
-        except (OSError, ResolveError):
-            sent = False
-        finally:
-            self._pending_sends -= 1
-        if not sent:
-            self._fail(effect.key)
-
-    async def _resolve_and_send(self, data: bytes, hop: NextHop) -> bool:
-        hosts = [hop.host]
-        if not _is_numeric(hop.host):
-            hosts = await self._resolver.resolve(hop.host, self._loop.time() + RESOLVE_SECONDS)
-        port = hop.port or DEFAULT_PORT
-        if hop.transport is Transport.UDP:
-            return self._udp is not None and self._udp.send(data, Address(hosts[0], port))
-        if hop.transport is not Transport.TCP or self._streams is None:
-            return False
-        flow = await self._streams.flow_to(Address(hosts[0], port))
-        return self._streams.send(data, flow)
+        elif self._streams is not None and not self._streams.send(effect.data, effect.flow):
+            self._requests.answer_anew(effect)
 
     def _fail(self, key: str) -> None:
         self.perform(self.endpoint.send_failed(key, self.now()))
@@ -265,11 +190,3 @@ class UserAgent:
     def _timer_fired(self) -> None:
         self._timer = None
         self.perform(self.endpoint.handle_timer(self.now()))
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -1,185 +1,250 @@
-"""TCP connections on the loopback: framing, pings, and every bound."""
+"""TCP connections on the loopback: framing, pings, reuse, and every bound."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
 from dataclasses import replace
 
 import pytest
+from support.loops import on_both_loops
 from support.messages import request_bytes
+from support.stream_world import LIMITS, is_closed, listening
 
-from sip_edge.sip.flow import Address, Flow
-from sip_edge.sip.stream import FramingError
-from sip_edge.transport.streams import StreamConnections, StreamLimits
+from sip_edge.sip.flow import Address, Transport
+from sip_edge.transport.connection_books import Refused
+from sip_edge.transport.targets import Peer
 
 OPTIONS = request_bytes("OPTIONS", transport="TCP")
-LIMITS = StreamLimits(max_connections=8, max_connections_per_source=4, idle_seconds=60.0)
 
 
-class _Receiver:
-    def __init__(self) -> None:
-        self.messages: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
-        self.errors: list[str] = []
-        self.closed: asyncio.Queue[Flow] = asyncio.Queue()
-
-    def receive_stream_message(self, data: bytes, flow: Flow) -> None:
-        self.messages.put_nowait((data, flow))
-
-    def receive_framing_error(self, error: FramingError, flow: Flow) -> None:
-        self.errors.append(str(error))
-
-    def stream_closed(self, flow: Flow) -> None:
-        self.closed.put_nowait(flow)
-
-
-@asynccontextmanager
-async def _listening(
-    limits: StreamLimits = LIMITS, *, strangers: bool = False
-) -> AsyncIterator[tuple[StreamConnections, _Receiver, int, list[int]]]:
-    receiver = _Receiver()
-    refused: list[int] = []
-    connections = StreamConnections(
-        loop=asyncio.get_running_loop(),
-        limits=limits,
-        may_speak=lambda host: not strangers,
-        receiver=receiver,
-        on_refused=lambda: refused.append(1),
-    )
-    address = await connections.listen("127.0.0.1", 0)
-    try:
-        yield connections, receiver, address.port, refused
-    finally:
-        connections.close()
-
-
-async def _is_closed(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(10):
-        try:
-            return await reader.read(1) == b""
-        except ConnectionError:
-            return True
-
-
-@pytest.mark.asyncio
+@on_both_loops
 async def test_messages_arrive_whole_however_they_were_cut() -> None:
-    async with _listening() as (_, receiver, port, _refused):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with listening() as edge:
+        _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         for piece in (OPTIONS[:10], OPTIONS[10:] + OPTIONS[:50], OPTIONS[50:]):
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0.01)
-        async with asyncio.timeout(10):
-            first, flow = await receiver.messages.get()
-            second, _ = await receiver.messages.get()
+        first, flow = await edge.receiver.next()
+        second, _ = await edge.receiver.next()
         writer.close()
 
     assert (first, second) == (OPTIONS, OPTIONS)
-    assert flow.remote.host == "127.0.0.1"
+    assert (flow.transport, flow.remote.host) == (Transport.TCP, "127.0.0.1")
 
 
-@pytest.mark.asyncio
-async def test_ping_is_answered_with_a_pong() -> None:
-    async with _listening() as (_, _receiver, port, _refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"\r\n\r\n")
+@on_both_loops
+async def test_messages_arrive_whole_and_in_order_byte_by_byte_and_all_at_once() -> None:
+    numbered = [OPTIONS.replace(b"z9hG4bK", b"z9hG4bK%04d" % n) for n in range(200)]
+    async with listening() as edge:
+        _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        raw = writer.get_extra_info("socket")
+        assert raw is not None
+        for byte in numbered[0]:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        writer.write(b"".join(numbered[1:]))
+        received = [(await edge.receiver.next())[0] for _ in numbered]
+        writer.close()
+
+    assert received == numbered
+
+
+@on_both_loops
+async def test_each_ping_is_answered_with_a_pong() -> None:
+    async with listening() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(b"\r\n\r\n" * 3 + OPTIONS + b"\r\n\r\n")
         async with asyncio.timeout(10):
-            assert await reader.readexactly(2) == b"\r\n"
+            assert await reader.readexactly(8) == b"\r\n" * 4
+        await edge.receiver.next()
         writer.close()
 
 
-@pytest.mark.asyncio
+@on_both_loops
 async def test_answer_goes_back_on_the_same_connection() -> None:
-    async with _listening() as (connections, receiver, port, _refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with listening() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         writer.write(OPTIONS)
+        _, flow = await edge.receiver.next()
+        assert edge.connections.send(b"SIP/2.0 200 OK\r\n\r\n", flow)
         async with asyncio.timeout(10):
-            _, flow = await receiver.messages.get()
-            assert connections.send(b"SIP/2.0 200 OK\r\n\r\n", flow)
             assert await reader.readexactly(18) == b"SIP/2.0 200 OK\r\n\r\n"
         writer.close()
 
 
-@pytest.mark.asyncio
+@on_both_loops
 async def test_stream_that_cannot_be_framed_is_closed_after_what_was_good() -> None:
-    async with _listening() as (connections, receiver, port, _refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with listening() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         writer.write(OPTIONS + OPTIONS.replace(b"Content-Length: 0", b"Content-Length: -1"))
-        assert await _is_closed(reader)
-        assert receiver.messages.qsize() == 1
-        assert len(receiver.errors) == 1
-        assert len(connections) == 0
+        assert await is_closed(reader)
         writer.close()
 
+        assert edge.receiver.messages.qsize() == 1
+        assert len(edge.receiver.errors) == 1
+        assert edge.receiver.cut == 1
+        assert len(edge.connections) == 0
 
-@pytest.mark.asyncio
+
+@on_both_loops
 async def test_stranger_is_closed_without_a_word_and_counted() -> None:
-    async with _listening(strangers=True) as (connections, _receiver, port, refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await _is_closed(reader)
-        assert (refused, len(connections)) == ([1], 0)
+    async with listening(may_speak=lambda host: False) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        assert await is_closed(reader)
         writer.close()
 
+        assert edge.receiver.refused == [Refused.STRANGER]
+        assert len(edge.connections) == 0
 
-@pytest.mark.asyncio
-async def test_newest_connection_loses_at_the_bound_of_its_source() -> None:
-    async with _listening() as (connections, _receiver, port, refused):
-        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
-        assert await _is_closed(opened[4][0])
-        assert (len(connections), refused) == (4, [1])
+
+@on_both_loops
+async def test_newest_connection_loses_at_the_bound_of_its_source_and_others_get_in() -> None:
+    async with listening() as edge:
+        opened = [await asyncio.open_connection("127.0.0.1", edge.port) for _ in range(5)]
+        assert await is_closed(opened[4][0])
+        opened.append(
+            await asyncio.open_connection("127.0.0.1", edge.port, local_addr=("127.0.0.2", 0))
+        )
+        opened[5][1].write(OPTIONS)
+        await edge.receiver.next()
+        opened[0][1].write(OPTIONS)
+        await edge.receiver.next()
+
+        assert edge.receiver.refused == [Refused.CROWDED]
+        assert len(edge.connections) == 5
         for _, writer in opened:
             writer.close()
 
 
-@pytest.mark.asyncio
-async def test_message_that_never_ends_is_cut_off() -> None:
-    limits = replace(LIMITS, message_seconds=0.5)
-    async with _listening(limits) as (_, _receiver, port, _refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+@on_both_loops
+async def test_place_of_a_connection_that_ended_is_free_again() -> None:
+    async with listening() as edge:
+        for _ in range(12):
+            _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+            writer.write(OPTIONS)
+            await edge.receiver.next()
+            writer.close()
+            async with asyncio.timeout(10):
+                await edge.receiver.closed.get()
+
+        assert edge.receiver.refused == []
+
+
+@on_both_loops
+async def test_message_that_never_ends_is_cut_off_and_its_neighbour_is_not() -> None:
+    async with listening(replace(LIMITS, message_seconds=0.5)) as edge:
+        neighbour, other_writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         writer.write(OPTIONS[:40])
-        assert await _is_closed(reader)
+        trickle = asyncio.create_task(_trickle(writer, OPTIONS[40:]))
+        assert await is_closed(reader)
+        trickle.cancel()
         writer.close()
-
-
-@pytest.mark.asyncio
-async def test_connection_that_says_nothing_is_closed() -> None:
-    async with _listening(replace(LIMITS, idle_seconds=0.5)) as (_, receiver, port, _refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await _is_closed(reader)
+        other_writer.write(b"\r\n\r\n")
         async with asyncio.timeout(10):
-            await receiver.closed.get()
+            assert await neighbour.readexactly(2) == b"\r\n"
+        other_writer.close()
+
+        assert edge.receiver.cut == 1
+
+
+async def _trickle(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """A byte now and then: never idle, never done."""
+    for byte in data:
+        writer.write(bytes([byte]))
+        await asyncio.sleep(0.1)
+
+
+@on_both_loops
+async def test_connection_that_says_nothing_is_closed() -> None:
+    async with listening(replace(LIMITS, idle_seconds=0.5)) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        assert await is_closed(reader)
+        async with asyncio.timeout(10):
+            await edge.receiver.closed.get()
         writer.close()
 
 
+@pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.asyncio
-async def test_peer_that_does_not_read_is_dropped_before_it_costs_memory() -> None:
-    limits = replace(LIMITS, write_buffer_bytes=1000)
-    async with _listening(limits) as (connections, receiver, port, _refused):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+async def test_peer_that_does_not_read_is_dropped_before_it_costs_memory(tls: bool) -> None:
+    from support.stream_world import trusting_context
+
+    async with listening(replace(LIMITS, write_buffer_bytes=1000), tls=tls) as edge:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", edge.port, limit=1024, ssl=trusting_context() if tls else None
+        )
         writer.write(OPTIONS)
+        _, flow = await edge.receiver.next()
         async with asyncio.timeout(30):
-            _, flow = await receiver.messages.get()
             for _ in range(1000):
-                if not connections.send(b"x" * 65_536, flow):
+                if not edge.connections.send(b"x" * 65_536, flow):
                     break
                 await asyncio.sleep(0)
-        assert not connections.send(b"x", flow)
-        writer.close()
+        assert not edge.connections.send(b"x", flow)
+        assert edge.receiver.cut == 1
+        writer.transport.abort()
         del reader
 
 
-@pytest.mark.asyncio
-async def test_outgoing_connection_is_used_again_while_it_stands() -> None:
-    async with (
-        _listening() as (server, _receiver, port, _refused),
-        _listening() as (client, receiver, _port, _also_refused),
-    ):
-        remote = Address("127.0.0.1", port)
-        first = await client.flow_to(remote)
-        assert await client.flow_to(remote) == first
-        server.close()
+@on_both_loops
+async def test_peer_that_does_not_read_cannot_keep_a_connection_half_closed() -> None:
+    limits = replace(LIMITS, write_buffer_bytes=1 << 24, close_seconds=0.5)
+    async with listening(limits) as edge:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", edge.port))
+        await asyncio.get_running_loop().sock_sendall(raw, OPTIONS)
+        _, flow = await edge.receiver.next()
+        assert edge.connections.send(b"x" * (1 << 23), flow)
+        edge.connections.close_flow(flow)
+        assert not edge.connections.is_open(flow)
         async with asyncio.timeout(10):
-            await receiver.closed.get()
+            assert await edge.receiver.closed.get() == flow
+        raw.close()
+
+
+@on_both_loops
+async def test_outgoing_connection_is_used_again_while_it_stands() -> None:
+    async with listening() as server, listening() as client:
+        peer = Peer(Address("127.0.0.1", server.port), Transport.TCP)
+        first, second = await asyncio.gather(
+            client.connections.flow_to(peer), client.connections.flow_to(peer)
+        )
+        assert first == second
+        assert await client.connections.flow_to(peer) == first
+        assert client.connections.send(OPTIONS, first)
+        assert (await server.receiver.next())[0] == OPTIONS
+        server.connections.close()
+        async with asyncio.timeout(10):
+            await client.receiver.closed.get()
+        assert not client.connections.is_open(first)
         with pytest.raises(OSError, match=r"refused|Connect|aborted"):
-            await client.flow_to(remote)
+            await client.connections.flow_to(peer)
+
+
+@on_both_loops
+async def test_outgoing_connections_leave_from_the_address_that_we_listen_on() -> None:
+    async with listening() as server, listening(local_host="127.0.0.3") as client:
+        flow = await client.connections.flow_to(
+            Peer(Address("127.0.0.1", server.port), Transport.TCP)
+        )
+        assert flow.local.host == "127.0.0.3"
+
+
+@on_both_loops
+async def test_connection_to_a_peer_that_does_not_answer_is_given_up() -> None:
+    async with listening(replace(LIMITS, connect_seconds=0.2)) as client:
+        full = socket.create_server(("127.0.0.1", 0), backlog=0)
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(address)
+        with pytest.raises(OSError, match=r".*"):
+            await client.connections.flow_to(Peer(Address(*address), Transport.TCP))
+        for each in [*waiting, full]:
+            each.close()

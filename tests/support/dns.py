@@ -19,7 +19,8 @@ _NAME_ERROR: Final = 0x8183
 class FakeNameServer(asyncio.DatagramProtocol):
     """`addresses` are served with `ttl`; names in `failing` get SERVFAIL; `silent` ones nothing.
 
-    `services` are (priority, weight, port, target). A pair `(name, record type)` in `silent` drops only that question. Other names do not exist.
+    `services` are (priority, weight, port, target). A pair `(name, record type)` in `silent` drops
+    only that question. Other names do not exist.
     """
 
     def __init__(self) -> None:

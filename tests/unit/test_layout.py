@@ -52,6 +52,8 @@ TESTED_ELSEWHERE = {
     "config/media.py": "unit/config/test_settings.py",
     "config/sip.py": "unit/config/test_settings.py",
     "app/server.py": "process/test_serve.py",
+    "app/stream_events.py": "process/test_tls_calls.py",
+    "app/tls_side.py": "process/test_tls_calls.py",
     "app/sip_side.py": "process/test_sipp_calls.py",
     "demo.py": "process/test_demo.py",
     "phone/call.py": "process/test_phone_and_sipp.py",
@@ -59,6 +61,7 @@ TESTED_ELSEWHERE = {
     "transport/ids.py": "process/test_sipp_calls.py",
     "transport/media_port.py": "unit/transport/test_inbound_leg.py",
     "transport/outbound_leg.py": "process/test_phone_and_sipp.py",
+    "transport/stream_connection.py": "integration/test_streams.py",
     "transport/udp.py": "process/test_sip_wire.py",
 }
 """Modules without a test file of their own, and the one that goes through them."""

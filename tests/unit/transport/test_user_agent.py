@@ -8,7 +8,7 @@ from support.messages import Caller, make_endpoint, request_bytes
 from support.ticks import Ticks
 from support.virtual_time import run
 
-from sip_edge.resolver import ResolveError, ResolveFailure
+from sip_edge.resolver import ResolveError, ResolveFailure, Service
 from sip_edge.sip.effects import Event, InviteReceived, SessionEffect, SessionEnded
 from sip_edge.sip.flow import Address, Flow, NextHop, Transport
 from sip_edge.transport.user_agent import UserAgent
@@ -17,6 +17,9 @@ from sip_edge.transport.user_agent import UserAgent
 class _Socket:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Address]] = []
+
+    def can_reach(self, host: str) -> bool:
+        return ":" not in host
 
     def send(self, data: bytes, remote: Address) -> bool:
         self.sent.append((data.split(b"\r\n")[0].decode(), remote))
@@ -32,6 +35,9 @@ class _Names:
         if host not in self._known:
             raise ResolveError(host, ResolveFailure.NOT_FOUND)
         return self._known[host]
+
+    async def services(self, name: str, deadline: float) -> list[Service]:
+        raise ResolveError(name, ResolveFailure.NOT_FOUND)
 
 
 class _Leg:
