@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from uuid import UUID
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
         CallFilter,
         CallRecord,
         CarrierCredentials,
+        Claim,
         Integration,
+        IntegrationDraft,
         JsonObject,
+        KeptAnswer,
         Page,
         PageRequest,
         VoicemailFilter,
@@ -89,12 +93,16 @@ class AgentStore(Protocol):
         """Mark as deleted; False if there is no such agent."""
         ...
 
+    async def existing(self, workspace_id: UUID, agent_ids: Collection[UUID]) -> set[UUID]:
+        """Those of `agent_ids` that are agents of the workspace."""
+        ...
+
 
 class IntegrationStore(Protocol):
     """The rows of `integrations`."""
 
     async def insert(
-        self, workspace_id: UUID, integration: Integration, sealed_key: bytes
+        self, workspace_id: UUID, draft: IntegrationDraft, sealed_key: bytes
     ) -> Integration: ...
 
     async def find(self, workspace_id: UUID, integration_id: UUID) -> Integration | None: ...
@@ -162,3 +170,35 @@ class RecordStore(Protocol):
     ) -> Page[VoicemailRecord]: ...
 
     async def voicemail(self, workspace_id: UUID, message_id: UUID) -> VoicemailRecord | None: ...
+
+
+class IdempotencyStore(Protocol):
+    """Remembers what requests with an idempotency key were answered. Times in seconds."""
+
+    async def claim(
+        self,
+        workspace_id: UUID,
+        key: str,
+        *,
+        request: bytes,
+        holder: UUID,
+        hold_seconds: float,
+        keep_seconds: float,
+    ) -> Claim | KeptAnswer:
+        """Take the key to work on it, for `hold_seconds` at most, unless it is taken or answered.
+
+        `request` is a digest of what is asked for.
+        """
+        ...
+
+    async def keep(self, workspace_id: UUID, key: str, *, holder: UUID, answer: KeptAnswer) -> None:
+        """Keep the answer until the key expires; nothing happens if the claim has run out."""
+        ...
+
+    async def release(self, workspace_id: UUID, key: str, *, holder: UUID) -> None:
+        """Give the key back: the request may be tried again."""
+        ...
+
+    async def forget_expired(self) -> int:
+        """Remove the keys that have expired; how many they were."""
+        ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -85,13 +86,22 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Integration:
-    """An account at a carrier, without its key. `key_hint` is the key's last characters."""
+class IntegrationDraft:
+    """A new integration, without its key."""
 
     id: UUID
     name: str
     provider: str
-    key_hint: str
+    metadata: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    """An account at a carrier, without its key."""
+
+    id: UUID
+    name: str
+    provider: str
     metadata: JsonObject
     created_at: datetime
     updated_at: datetime
@@ -115,6 +125,26 @@ class NewApiKey:
 
     key: ApiKey
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What a request with an idempotency key was answered: a status, and a body in JSON."""
+
+    status: int
+    body: bytes
+
+
+class Claim(Enum):
+    """What comes of claiming an idempotency key, other than the answer that is kept for it.
+
+    `CLAIMED`: it is the caller's to work on. `BUSY`: somebody works on it. `OTHER_REQUEST`: it was
+    used for something else.
+    """
+
+    CLAIMED = "claimed"
+    BUSY = "busy"
+    OTHER_REQUEST = "other_request"
 
 
 @dataclass(frozen=True, slots=True)
