@@ -1,0 +1,146 @@
+"""The ports of the use cases around telephone numbers.
+
+Every method of a store may raise ProvisioningError with DATABASE_UNAVAILABLE.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sip_edge.provisioning.carrier_port import CarrierAccount
+    from sip_edge.provisioning.number_values import (
+        NewNumber,
+        NewOutboundTrunk,
+        NumberFilter,
+        PhoneNumber,
+        Purchase,
+        PurchaseState,
+    )
+    from sip_edge.provisioning.values import CarrierCredentials, JsonObject, Page, PageRequest
+
+
+class NumberStore(Protocol):
+    """The rows of `phone_numbers` and of `outbound_trunks`."""
+
+    async def find(self, workspace_id: UUID, number_id: UUID) -> PhoneNumber | None: ...
+
+    async def holder(self, phone_number: str) -> PhoneNumber | None:
+        """Whoever has this number, in any workspace: not for the eyes of clients."""
+        ...
+
+    async def page(
+        self, workspace_id: UUID, request: PageRequest, which: NumberFilter
+    ) -> Page[PhoneNumber]:
+        """Newest first."""
+        ...
+
+    async def add(self, number: NewNumber, outbound: NewOutboundTrunk | None) -> PhoneNumber:
+        """Write a number and its outbound trunk, both or none.
+
+        If the new row is verified, it replaces an unverified one; within one workspace that one's
+        id is kept. Raises ProvisioningError(NUMBER_TAKEN).
+        """
+        ...
+
+    async def update(
+        self, workspace_id: UUID, number_id: UUID, changes: JsonObject
+    ) -> PhoneNumber | None:
+        """Write only what is in `changes`: agent_id, friendly_name, inbound_routing."""
+        ...
+
+    async def remove(self, workspace_id: UUID, number_id: UUID) -> PhoneNumber | None:
+        """Take a registered number out, with its outbound trunk; what it was."""
+        ...
+
+    async def missing_agents(self, workspace_id: UUID, agent_ids: Iterable[UUID]) -> set[UUID]:
+        """Those ids that no agent of this workspace has, or only a deleted one."""
+        ...
+
+
+class PurchaseStore(Protocol):
+    """The rows of `purchases`. A purchase and its number are written together."""
+
+    async def record(self, purchase: Purchase) -> tuple[Purchase, bool]:
+        """Write a new purchase before the carrier is called.
+
+        If the workspace has one with the same idempotency key that has not failed, or one of the
+        same number that is under way, that one is given instead, and False. Raises
+        ProvisioningError: NUMBER_TAKEN if the number is ours already, NUMBER_UNAVAILABLE if
+        somebody else is buying it.
+        """
+        ...
+
+    async def by_key(self, workspace_id: UUID, idempotency_key: str) -> Purchase | None:
+        """The purchase with this key, unless it has failed."""
+        ...
+
+    async def find(self, purchase_id: UUID) -> Purchase | None: ...
+
+    async def by_number(self, workspace_id: UUID, number_id: UUID) -> Purchase | None: ...
+
+    async def save(self, purchase: Purchase) -> Purchase | None:
+        """Write what has changed and count `version` up; None if somebody else wrote meanwhile."""
+        ...
+
+    async def finish(self, purchase: Purchase, number: NewNumber) -> Purchase | None:
+        """Write the number, and the purchase as ACTIVE. As `save`.
+
+        An unverified row of the same number is replaced. Raises ProvisioningError(NUMBER_TAKEN).
+        """
+        ...
+
+    async def give_back(
+        self, workspace_id: UUID, number_id: UUID, *, now: datetime, due_at: datetime
+    ) -> Purchase | None:
+        """Take the row of a purchased number out, and make its purchase RELEASING."""
+        ...
+
+    async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[Purchase]:
+        """Those that are due, oldest first, for the caller alone until `until`."""
+        ...
+
+
+class CarrierAccounts(Protocol):
+    """Opens accounts of customers."""
+
+    def open(self, credentials: CarrierCredentials) -> CarrierAccount:
+        """To be closed with `aclose`. Raises CarrierError."""
+        ...
+
+
+class PlatformAccounts(Protocol):
+    """The accounts that numbers are bought on."""
+
+    @property
+    def provider(self) -> str | None:
+        """Where new numbers are bought; None if none are."""
+        ...
+
+    def account(self, provider: str) -> CarrierAccount | None:
+        """The platform's account at this provider, None without credentials. Shared: not closed."""
+        ...
+
+
+class PurchaseObserver(Protocol):
+    """Is told what happens to money: for logs and metrics."""
+
+    def purchase_moved(self, purchase: Purchase, before: PurchaseState | None) -> None:
+        """A purchase was written in another state than before; None if it is new."""
+        ...
+
+    def purchase_delayed(self, purchase: Purchase, reason: str) -> None:
+        """A step was in vain, and will be tried again."""
+        ...
+
+    def number_claimed(self, number: PhoneNumber, lost_by: UUID) -> None:
+        """A workspace has proved a number to be its own, and another one has lost it."""
+        ...
+
+    def detach_failed(self, number: PhoneNumber, reason: str) -> None:
+        """A number is gone here, and still attached at the carrier."""
+        ...

@@ -1,0 +1,54 @@
+"""The reconciler: finishes or gives back what requests, or dead processes, have left open.
+
+Any number of processes may run one. Each takes purchases that are due for itself (see
+`PurchaseStore.lease`) and makes one step of each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sip_edge.provisioning.number_values import PurchaseState
+from sip_edge.provisioning.purchase_steps import LEASE
+
+if TYPE_CHECKING:
+    from sip_edge.provisioning.number_ports import PurchaseStore
+    from sip_edge.provisioning.number_values import Purchase
+    from sip_edge.provisioning.ports import WallClock
+    from sip_edge.provisioning.purchase_steps import PurchaseSteps
+
+BATCH: Final = 4
+"""How many purchases are taken at once: all of them must be done within the lease of the last."""
+
+PAUSE_SECONDS: Final = 2.0
+"""Between two looks at a table that has nothing due. The look is one index scan."""
+
+_MAX_STEPS: Final = 3
+"""ORDERING to BOUGHT to ACTIVE; the third is for what was not foreseen."""
+
+
+class Reconciler:
+    """Works off purchases that are due. Raises ProvisioningError if the database is away."""
+
+    def __init__(self, *, store: PurchaseStore, steps: PurchaseSteps, clock: WallClock) -> None:
+        self._store = store
+        self._steps = steps
+        self._clock = clock
+
+    async def run_once(self) -> int:
+        """Make the next steps of some purchases; how many were due."""
+        now = self._clock()
+        taken = await self._store.lease(now=now, until=now + LEASE, limit=BATCH)
+        for purchase in taken:
+            if self._clock() < purchase.due_at:
+                await self._work(purchase)
+        return len(taken)
+
+    async def _work(self, purchase: Purchase) -> None:
+        """Go on while steps succeed; the first that does not has set the time for the next."""
+        for _ in range(_MAX_STEPS):
+            before, state = purchase, purchase.state
+            purchase = await self._steps.advance(before)
+            is_done = purchase.is_final or purchase.state is PurchaseState.DOUBTFUL
+            if is_done or purchase.state is state:
+                return
