@@ -34,6 +34,12 @@ MAX_CSEQ: Final = 2**32 - 1
 """RFC 4475 3.1.2.4 draws this line; numbers from 2**31 break only 8.1.1.5 and do no harm."""
 MAX_DIGITS: Final = 20
 """Digits read as a number: enough for leading zeros, too few to cost anything."""
+MAX_CAUSE: Final = 9_999
+"""SIP's causes are status codes, Q.850's below 128; nobody has one with more digits."""
+MAX_PROTOCOL_LENGTH: Final = 32
+"""`SIP`, `Q.850`, `RELEASE_CAUSE`, `preemption`: real ones are below 20."""
+MAX_REASONS: Final = 4
+"""RFC 3326 allows one value for each protocol."""
 
 _VALUE_CHARACTERS: Final = TOKEN_CHARACTERS + "[]:/@#$&=?(){}|^"
 """A token, a host, and what else is seen unquoted and does no harm: no blank, quote or bracket."""
@@ -135,6 +141,18 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One value of a Reason header (RFC 3326): of which protocol, and its cause if it says one."""
+
+    protocol: str
+    cause: int | None
+
+    @override
+    def __str__(self) -> str:
+        return self.protocol if self.cause is None else f"{self.protocol};cause={self.cause}"
+
+
 def to_text(value: str) -> str:
     """Human text of wire text: UTF-8, with what is none replaced. Never raises."""
     if value.isascii():
@@ -172,6 +190,19 @@ def parse_number(text: str, maximum: int) -> int:
     if number > maximum:
         raise FieldError("a number out of range")
     return number
+
+
+def parse_reasons(text: str) -> list[Reason]:
+    """Read a Reason header: `Q.850;cause=16;text="..."`, perhaps several. The text is left out."""
+    reasons = []
+    for piece in split_outside(text, ","):
+        protocol, semicolon, tail = piece.partition(";")
+        protocol = protocol.strip(_BLANKS)
+        if not is_token(protocol) or len(protocol) > MAX_PROTOCOL_LENGTH:
+            raise FieldError("no protocol in Reason")
+        cause = _value(parse_params(tail), "cause") if semicolon else None
+        reasons.append(Reason(protocol, None if cause is None else parse_number(cause, MAX_CAUSE)))
+    return reasons[:MAX_REASONS]
 
 
 def parse_cseq(text: str) -> CSeq:

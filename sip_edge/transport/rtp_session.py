@@ -17,6 +17,7 @@ import math
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.media.info_keys import KeyPresses, Way
 from sip_edge.media.offer_answer import Direction
 from sip_edge.media.packetizer import Packetizer
 from sip_edge.media.playout import PlayoutQueue
@@ -97,6 +98,7 @@ class RtpSession:
             reports=ReportExchange(ssrc=ssrc, cname=f"{randbits(96):024x}"), randbits=randbits
         )
         self._listener: AudioListener | None = None
+        self._keys = KeyPresses()
         self._waiters: list[asyncio.Future[None]] = []
         self._send_errors = 0
         self._read_at = 0.0
@@ -186,6 +188,10 @@ class RtpSession:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+
+    def hear_key(self, key: str) -> None:
+        """A key press that SIP told (INFO), one of `0123456789*#ABCD`; once if RTP tells it too."""
+        self._report_digits(key, Way.INFO)
 
     def send_digit(self, digit: str) -> bool:
         """Press a key towards the peer; False if it takes none. Raises ValueError: no such key."""
@@ -303,9 +309,10 @@ class RtpSession:
             if self._listener is not None:
                 self._listener.on_mark(name)
 
-    def _report_digits(self, digits: str) -> None:
+    def _report_digits(self, digits: str, way: Way = Way.RTP) -> None:
         for digit in digits:
-            if self._listener is not None:
+            is_new = self._keys.is_new(digit, way, self._loop.time())
+            if is_new and self._listener is not None:
                 self._listener.on_digit(digit)
 
     def _wake_waiters(self) -> None:
