@@ -66,7 +66,9 @@ def floods_with(message: bytes, *, times: int) -> Fault:
 
     async def flood(call: WorkerCall) -> None:
         await call.heard_at_least(0.1)
-        frame = b"\x81\x7f" + struct.pack("!Q", len(message)) + message
+        size = len(message)
+        length = bytes((size,)) if size < 126 else b"\x7f" + struct.pack("!Q", size)
+        frame = b"\x81" + length + message
         for _ in range(times // 10):
             call.write(frame * 10)
             await asyncio.sleep(0)
@@ -121,10 +123,10 @@ class FaultyWorker:
 
     def __init__(self) -> None:
         self.fault: Fault = vanishes_before_it_speaks
-        self._faults: dict[str, Fault] = {}
+        self.faults: dict[str, Fault] = {}
 
     async def behave(self, call: WorkerCall) -> None:
-        fault = self._faults.setdefault(call.parameters["call_id"], self.fault)
+        fault = self.faults.setdefault(call.parameters["call_id"], self.fault)
         await fault(call)
 
 
@@ -162,12 +164,13 @@ async def test_worker_that_is_lost_costs_its_caller_a_moment_and_nobody_else_any
         control_call(edge),
         asyncio.TaskGroup() as following,
     ):
-        for name, (fault, _) in LOSSES.items():
+        for number, (name, (fault, _)) in enumerate(LOSSES.items(), 1):
             ada.fault = fault
             address = (edge.host, edge.sip_port)
             caller = PersistentCaller(address, ADA_THEN_BOB, talks=True)
             await stack.enter_async_context(caller)
             assert await caller.call() == 200, name
+            await eventually(lambda n=number: len(ada.faults) == n, what=f"a call that {name}")  # type: ignore[misc]
             following.create_task(follow(caller, name, monotonic()))
     print("\n".join(f"{seconds:6.2f} s  {name}" for name, seconds in took.items()))
     # Twice each: the same agent is asked once more, and fails in the same way.
