@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sip_edge.media.offer_answer import (
-    Direction,
-    LocalMedia,
-    NotAcceptableError,
-    answer_offer,
-    make_offer,
-    read_answer,
-)
-from sip_edge.media.sdp import SdpError, extract_sdp, parse_sdp
+from sip_edge.media.info_keys import read_key
+from sip_edge.media.offer_answer import Direction
 from sip_edge.routing.outcome import EndedBy
 from sip_edge.routing.refusal import FinalResponse, Refusal, response_to
 from sip_edge.routing.timeline import CallTimeline, Stage
-from sip_edge.sip.effects import Acknowledged, EndCause, OfferReceived, SessionEnded
+from sip_edge.sip.effects import (
+    Acknowledged,
+    EndCause,
+    InfoReceived,
+    OfferReceived,
+    ProvisionalAcknowledged,
+    RefreshAnswered,
+    SessionEnded,
+)
+from sip_edge.sip.fields import FieldError, parse_reasons
+from sip_edge.sip.inspection import lists_option
+from sip_edge.transport.negotiation import Negotiation
 from sip_edge.transport.rtp_ports import NoRtpPortError
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from sip_edge.media.offer_answer import Answer, AudioParameters
-    from sip_edge.media.sdp import SessionDescription
+    from sip_edge.media.offer_answer import AudioParameters
     from sip_edge.routing.ports import CallFacts
     from sip_edge.sip.effects import SessionEffect
-    from sip_edge.sip.message import Request
+    from sip_edge.sip.message import Request, Response
     from sip_edge.transport.media_port import MediaPort
     from sip_edge.transport.rtp_session import RtpSession, RtpStatistics
     from sip_edge.transport.sources import Carrier
@@ -88,13 +91,10 @@ class InboundLeg:
         self._loop = loop
         self._max_seconds = max_seconds
         self._sdp_session_id = sdp_session_id
-        self._sdp_version = sdp_session_id
         self._end_call = end_call
         self._rtp: RtpSession | None = None
-        self._answer: Answer | None = None
-        self._offered: tuple[int, SessionDescription] | None = None
-        """Our offer, and the CSeq of the INVITE whose ACK brings the answer."""
-        self._warning: str | None = None
+        self._negotiation: Negotiation | None = None
+        self._parameters: AudioParameters | None = None
         self._is_final = False
         self._is_sounding = False
         self._release: asyncio.TimerHandle | None = None
@@ -111,43 +111,42 @@ class InboundLeg:
             self._rtp = self._media.open(self)
         except NoRtpPortError:
             return Refusal.NO_RTP_PORT
+        self._negotiation = Negotiation(
+            address=self._media.address, rtp=self._rtp, session_id=self._sdp_session_id
+        )
         if not self._request.body:
             return None  # A delayed offer: ours goes out with the 200, the answer is in the ACK.
-        self._answer = self._read_offer(self._request)
-        return None if self._answer is not None else Refusal.NO_CODEC
+        self._parameters = self._negotiation.answer(self._request)
+        return None if self._parameters is not None else Refusal.NO_CODEC
 
     def ring(self) -> None:
         """Send 180, once."""
         if self._is_final or self.timeline.at(Stage.RINGING) is not None:
             return
         self.timeline.mark(Stage.RINGING)
-        self._user_agent.perform(
-            self._user_agent.endpoint.ring(self._session, self._user_agent.now())
-        )
+        endpoint, now = self._user_agent.endpoint, self._user_agent.now()
+        self._user_agent.perform(endpoint.ring(self._session, now, offer=self._early_offer()))
 
     def answer(self) -> RtpSession:
         """Send 200; silence flows from now on, speech from the ACK on."""
-        if self._rtp is None:
+        rtp, negotiation = self._rtp, self._negotiation
+        if rtp is None or negotiation is None:
             raise RuntimeError("answer() before prepare()")
         self._is_final = True
-        if self._answer is not None:
-            sdp = self._answer.description.serialize()
-            self._use(self._rtp, self._answer.parameters)
+        if self._parameters is not None:
+            self._use(rtp, self._parameters)
+        if negotiation.local is not None:
+            sdp = negotiation.local.serialize()
         else:
-            offer = make_offer(self._local_media())
-            self._offered = (self._request.cseq.number, offer)
-            sdp = offer.serialize()
+            sdp = negotiation.make_offer(self._request)
         self.timeline.mark(Stage.ANSWER)
         self._user_agent.perform(
             self._user_agent.endpoint.answer(self._session, sdp, self._user_agent.now())
         )
         self._limit = self._loop.call_later(self._max_seconds, self._lasted_too_long)
-        if self._answer is not None:
-            self._watch_hold(self._answer.parameters)
-            self._is_sounding = True
-            self._rtp.start(held=True)
-            self._release = self._loop.call_later(HELD_SECONDS, self._rtp.release)
-        return self._rtp
+        if self._parameters is not None:
+            self._sound(rtp, self._parameters)
+        return rtp
 
     def reject(self, refusal: Refusal) -> int | None:
         """Send the final response of the table, or of the carrier's own choice, for `refusal`."""
@@ -180,12 +179,18 @@ class InboundLeg:
         match effect:
             case Acknowledged():
                 self._acknowledged(effect.request)
+            case ProvisionalAcknowledged():
+                self._provisional_acknowledged(effect.request)
             case OfferReceived():
                 self._offer_received(effect.request)
+            case RefreshAnswered():
+                self._refresh_answered(effect.response)
+            case InfoReceived():
+                self._info_received(effect.request)
             case SessionEnded():
                 self._session_ended(effect)
             case _:
-                pass  # INFO is not for us yet; the rest concerns calls that we place.
+                pass  # The rest concerns calls that we place.
 
     # What the sound tells (transport.rtp_session.RtpObserver).
 
@@ -204,16 +209,16 @@ class InboundLeg:
 
     def _acknowledged(self, request: Request) -> None:
         self.timeline.mark(Stage.ACK)
-        if self._rtp is None or self.ended_by is not None:
+        if self._rtp is None or self._negotiation is None or self.ended_by is not None:
             return
-        if self._offered is not None and self._offered[0] == request.cseq.number:
-            (_, offered), self._offered = self._offered, None
-            parameters = _read_delayed_answer(offered, request)
+        if self._negotiation.is_answered_by(request):
+            parameters = self._negotiation.read_answer(request)
             if parameters is None:
                 self.hang_up(EndedBy.EDGE)
                 self._end_call(self)
                 return
             self._use(self._rtp, parameters)
+            self._watch_hold(parameters)
             if not self._is_sounding:
                 self._is_sounding = True
                 self._rtp.start(held=False)
@@ -222,28 +227,72 @@ class InboundLeg:
             self._release = None
             self._rtp.release()
 
+    def _provisional_acknowledged(self, request: Request) -> None:
+        """The answer to the offer of our 180. If the 200 waited for it, it goes out now."""
+        negotiation = self._negotiation
+        if self._rtp is None or negotiation is None or not negotiation.waits_for_answer:
+            return
+        parameters = negotiation.read_answer(request)
+        if parameters is None:
+            endpoint, now = self._user_agent.endpoint, self._user_agent.now()
+            self._user_agent.perform(endpoint.hang_up(self._session, now))
+            return
+        self._use(self._rtp, parameters)
+        if self._is_final:
+            self._sound(self._rtp, parameters)
+
+    def _refresh_answered(self, response: Response) -> None:
+        """The peer may have moved meanwhile; an answer that we cannot read changes nothing."""
+        if self._rtp is None or self._negotiation is None:
+            return
+        parameters = self._negotiation.read_answer(response)
+        if parameters is not None and parameters != self._parameters:
+            self._use(self._rtp, parameters)
+            self._watch_hold(parameters)
+
+    def _info_received(self, request: Request) -> None:
+        key = read_key(request.content_type, request.body)
+        if key and self._rtp is not None:
+            self._rtp.hear_key(key)
+
     def _offer_received(self, request: Request) -> None:
         """A re-INVITE or UPDATE: hold, resume, another address or codec (RFC 3264 section 8)."""
         endpoint, now = self._user_agent.endpoint, self._user_agent.now()
-        self._sdp_version += 1
+        rtp, negotiation = self._rtp, self._negotiation
+        if rtp is None or negotiation is None:
+            self._user_agent.perform(endpoint.reject_offer(self._session, 488, now))
+            return
+        negotiation.next_version()
         if not request.body:
-            offer = make_offer(self._local_media())
-            self._offered = (request.cseq.number, offer)
-            effects = endpoint.accept_offer(self._session, offer.serialize(), now)
-        elif answer := self._read_offer(request):
-            self._answer = answer
-            self._watch_hold(answer.parameters)
-            if self._rtp is not None:
-                self._use(self._rtp, answer.parameters)
-            effects = endpoint.accept_offer(self._session, answer.description.serialize(), now)
+            offer = negotiation.make_offer(request)
+            effects = endpoint.accept_offer(self._session, offer, now)
+        elif (parameters := negotiation.answer(request)) and negotiation.local:
+            self._watch_hold(parameters)
+            self._use(rtp, parameters)
+            effects = endpoint.accept_offer(self._session, negotiation.local.serialize(), now)
         else:
-            headers = [("Warning", self._warning)] if self._warning else []
+            headers = [("Warning", negotiation.warning)] if negotiation.warning else []
             effects = endpoint.reject_offer(self._session, 488, now, headers=headers)
         self._user_agent.perform(effects)
 
+    def _early_offer(self) -> bytes:
+        """Our offer for a 180 that has to arrive, where the INVITE had none (RFC 3262)."""
+        is_required = lists_option(self._request, "Require", "100rel")
+        if self._request.body or not is_required or self._negotiation is None:
+            return b""
+        return self._negotiation.make_offer(self._request)
+
     def _use(self, rtp: RtpSession, parameters: AudioParameters) -> None:
+        self._parameters = parameters
         self.codec = parameters.codec.name
         rtp.configure(parameters)
+
+    def _sound(self, rtp: RtpSession, parameters: AudioParameters) -> None:
+        """Begin to send: silence at first, what is played once the ACK is here."""
+        self._watch_hold(parameters)
+        self._is_sounding = True
+        rtp.start(held=True)
+        self._release = self._loop.call_later(HELD_SECONDS, rtp.release)
 
     def _watch_hold(self, parameters: AudioParameters) -> None:
         """A caller on hold may be silent: ask it now and then, instead of listening for sound."""
@@ -265,7 +314,7 @@ class InboundLeg:
 
     def _session_ended(self, effect: SessionEnded) -> None:
         self._is_final = True
-        self.peer_reason = effect.reason
+        self.peer_reason = _reason(effect.reason)
         if self.ended_by is None:
             self.ended_by = _ENDED_BY[effect.cause]
             self._end_call(self)
@@ -273,38 +322,13 @@ class InboundLeg:
 
     def _refuse_with(self, response: FinalResponse) -> None:
         headers = [("Reason", response.reason_header)]
-        if response.status == 488 and self._warning:
-            headers.append(("Warning", self._warning))
+        negotiation = self._negotiation
+        if response.status == 488 and negotiation is not None and negotiation.warning:
+            headers.append(("Warning", negotiation.warning))
         self._user_agent.perform(
             self._user_agent.endpoint.reject(
                 self._session, response.status, self._user_agent.now(), headers=headers
             )
-        )
-
-    def _read_offer(self, request: Request) -> Answer | None:
-        """Our answer to an offer; None, and a Warning for the 488, if there is none."""
-        host = self._media.address
-        sdp = extract_sdp(request.headers.get("Content-Type"), request.body)
-        if sdp is None:
-            self._warning = f'399 {host} "There is no session description in the body"'
-            return None
-        try:
-            return answer_offer(parse_sdp(sdp), self._local_media())
-        except NotAcceptableError as error:
-            self._warning = f'{error.warning_code} {host} "{error.text}"'
-        except SdpError:
-            self._warning = f'399 {host} "The session description cannot be read"'
-        return None
-
-    def _local_media(self) -> LocalMedia:
-        if self._rtp is None:
-            raise RuntimeError("no RTP session")
-        return LocalMedia(
-            address=self._media.address,
-            port=self._rtp.local_port,
-            session_id=self._sdp_session_id,
-            version=self._sdp_version,
-            srtp=self._rtp.srtp.terms(),
         )
 
     def close(self) -> None:
@@ -319,9 +343,9 @@ class InboundLeg:
             self._rtp = None
 
 
-def _read_delayed_answer(offered: SessionDescription, request: Request) -> AudioParameters | None:
-    sdp = extract_sdp(request.headers.get("Content-Type"), request.body)
+def _reason(value: str | None) -> str | None:
+    """The protocols and causes of a peer's Reason (RFC 3326), fit for a log line."""
     try:
-        return read_answer(offered, parse_sdp(sdp)) if sdp else None
-    except (NotAcceptableError, SdpError):
+        return ", ".join([str(reason) for reason in parse_reasons(value)]) if value else None
+    except FieldError:
         return None
