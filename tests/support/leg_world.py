@@ -69,6 +69,9 @@ class MemoryRtp:
     def release(self) -> None:
         self.log.append("release")
 
+    def hear_key(self, key: str) -> None:
+        self.log.append(f"key {key}")
+
     def statistics(self) -> str:
         return "statistics"
 

@@ -22,6 +22,7 @@ ONLY_VALUES = {
     "agents/settings.py",
     "app/errors.py",
     "config/section.py",
+    "media/agreement.py",
     "media/audio.py",
     "provisioning/errors.py",
     "provisioning/ports.py",
@@ -35,6 +36,7 @@ ONLY_VALUES = {
     "sip/ids.py",
     "sip/settings.py",
     "sip/transaction/effects.py",
+    "transport/rtp_values.py",
 }
 """Modules that define values, enums and protocols: there is nothing to call."""
 
@@ -59,6 +61,7 @@ TESTED_ELSEWHERE = {
     "phone/call.py": "process/test_phone_and_sipp.py",
     "routing/dispatch.py": "unit/routing/test_inbound.py",
     "transport/ids.py": "process/test_sipp_calls.py",
+    "transport/negotiation.py": "unit/transport/test_inbound_leg.py",
     "transport/media_port.py": "unit/transport/test_inbound_leg.py",
     "transport/outbound_leg.py": "process/test_phone_and_sipp.py",
     "transport/stream_connection.py": "integration/test_streams.py",
