@@ -37,13 +37,33 @@ def test_stranger_who_sprays_the_port_is_not_heard_and_gets_nothing():
 
 def test_peer_behind_a_nat_is_heard_and_answered_where_it_speaks_from():
     async def check() -> None:
-        with rtp_call() as call:
+        with rtp_call(signalling_host="127.0.0.1") as call:
             call.session.configure(audio_parameters(("192.0.2.1", 4000)))
             call.session.start(held=False)
             await converse(call, 10)
             await frames(3)
             assert call.ear.frames.count(SPEECH) == 7
             assert len(call.peer.heard()) >= 7
+
+    run(check())
+
+
+def test_stranger_who_speaks_before_the_peer_gets_nothing_and_is_not_heard():
+    async def check() -> None:
+        with (
+            rtp_call(signalling_host="127.0.0.1") as call,
+            RtpPeer(host="127.0.0.2", to="127.0.0.1") as stranger,
+        ):
+            begin(call)
+            for _ in range(50):
+                stranger.say(call.port, b"\x01" * 160)
+                await asyncio.sleep(0.02)
+            await converse(call, 20)
+            await frames(3)
+            assert stranger.heard() == []
+            assert len(call.peer.heard()) >= 70
+            assert b"\x01" * 160 not in call.ear.frames
+            assert call.ear.frames.count(SPEECH) == 20
 
     run(check())
 

@@ -12,6 +12,7 @@ from support.rtp_peer import RtpPeer
 from support.virtual_time import VirtualTimeLoop
 
 from sip_edge.media.offer_answer import Codec
+from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.transport.rtp_ports import RtpPortPool
 from sip_edge.transport.rtp_session import RtpSession, RtpSettings
 from sip_edge.transport.rtp_wheel import RtpWheel
@@ -77,6 +78,8 @@ def rtp_call(
     host: str = "127.0.0.1",
     settings: RtpSettings | None = None,
     randbits: int = 0,
+    srtp: SrtpPolicy = SrtpPolicy.OFF,
+    signalling_host: str | None = None,
 ) -> Iterator[RtpCall]:
     """A session that nothing was agreed for yet; to be opened within a running loop."""
     loop = asyncio.get_running_loop()
@@ -90,6 +93,8 @@ def rtp_call(
         loop=loop,
         settings=settings or RtpSettings(),
         observer=observer,
+        srtp=srtp,
+        signalling_host=signalling_host,
         randbits=lambda bits: randbits % 2**bits,
     )
     session.listen(ear)

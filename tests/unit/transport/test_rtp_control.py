@@ -27,7 +27,7 @@ def control(*, randbits: int = 0) -> RtpControl:
 
 
 def latch(*, source: tuple[str, int] | None = None) -> SourceLatch:
-    latching = SourceLatch(is_symmetric=True)
+    latching = SourceLatch(is_symmetric=True, signalling_host=NAT[0])
     latching.expect(SDP, 0.0)
     for sequence in range(4 if source else 0):
         latching.accept(source or SDP, RtpPacket(0, False, sequence, 0, 1, b""), 0.1)

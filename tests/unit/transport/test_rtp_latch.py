@@ -15,7 +15,7 @@ def packet(sequence: int, *, ssrc: int = 1) -> RtpPacket:
 
 
 def latch(*, is_symmetric: bool = True, now: float = 0.0) -> SourceLatch:
-    expecting = SourceLatch(is_symmetric=is_symmetric)
+    expecting = SourceLatch(is_symmetric=is_symmetric, signalling_host=NAT[0])
     expecting.expect(SDP, now)
     return expecting
 
@@ -73,12 +73,55 @@ def test_stranger_is_refused_once_the_peer_behind_the_nat_is_known():
     assert latching.target == NAT
 
 
-def test_address_of_the_sdp_takes_over_from_a_stranger_who_was_faster():
+def test_stranger_who_is_faster_than_the_peer_is_refused():
     latching = latch()
-    offer(latching, STRANGER, 10)
+    assert not any(offer(latching, STRANGER, 50))
+    assert latching.target == SDP
+    assert offer(latching, NAT, 4)[-1]
+    assert latching.target == NAT
+
+
+def test_other_port_of_the_sdps_host_may_be_what_a_nat_made_of_it():
+    latching = latch()
+    other_port = (SDP[0], 50_000)
+    assert offer(latching, other_port, 4) == [False, False, False, True]
+    assert latching.target == other_port
+
+
+def test_without_a_signalling_host_only_the_sdps_host_is_learned():
+    latching = SourceLatch(is_symmetric=True)
+    latching.expect(SDP, 0.0)
+    assert not any(offer(latching, NAT, 20))
+    assert offer(latching, (SDP[0], 50_000), 4)[-1]
+
+
+def test_address_of_the_sdp_takes_over_from_one_that_was_faster():
+    latching = latch()
+    offer(latching, NAT, 10)
     assert latching.accept(SDP, packet(1), 2.0)
     assert latching.target == SDP
-    assert not any(offer(latching, STRANGER, 50, now=2.0))
+    assert not any(offer(latching, NAT, 50, now=2.0))
+
+
+def test_authentic_packet_is_proof_enough_from_any_host():
+    latching = latch()
+    assert latching.accept(STRANGER, packet(1), 0.1, is_authentic=True)
+    assert latching.target == STRANGER
+    assert latching.accept(SDP, packet(2), 1.0, is_authentic=True)
+    assert latching.target == SDP
+
+
+def test_authentic_packet_from_elsewhere_is_refused_once_the_source_is_settled():
+    latching = latch()
+    offer(latching, SDP, 1)
+    assert not latching.may_accept(STRANGER, 1.0)
+    assert not latching.accept(STRANGER, packet(1), 1.0, is_authentic=True)
+    assert latching.target == SDP
+
+
+def test_authentic_packet_from_elsewhere_is_refused_without_symmetric_rtp():
+    latching = latch(is_symmetric=False)
+    assert not latching.accept(STRANGER, packet(1), 0.1, is_authentic=True)
 
 
 def test_after_probation_the_peer_behind_the_nat_is_settled():
@@ -90,19 +133,19 @@ def test_after_probation_the_peer_behind_the_nat_is_settled():
 
 def test_spray_of_single_packets_from_one_source_is_not_a_stream():
     latching = latch()
-    taken = [latching.accept(STRANGER, packet(n * 1000), 0.1) for n in range(50)]
+    taken = [latching.accept(NAT, packet(n * 1000), 0.1) for n in range(50)]
     assert not any(taken)
 
 
 def test_spray_of_changing_streams_from_one_source_is_not_a_stream():
     latching = latch()
-    taken = [latching.accept(STRANGER, packet(n, ssrc=n), 0.1) for n in range(50)]
+    taken = [latching.accept(NAT, packet(n, ssrc=n), 0.1) for n in range(50)]
     assert not any(taken)
 
 
 def test_same_packet_repeated_is_not_a_stream():
     latching = latch()
-    assert not any(latching.accept(STRANGER, packet(7), 0.1) for _ in range(50))
+    assert not any(latching.accept(NAT, packet(7), 0.1) for _ in range(50))
 
 
 def test_peer_behind_a_nat_is_found_among_single_packets_of_others():
@@ -111,7 +154,7 @@ def test_peer_behind_a_nat_is_found_among_single_packets_of_others():
     for n in range(4):
         taken.append(latching.accept(NAT, packet(n), 0.1 + 0.02 * n))
         for other in range(3):
-            latching.accept(("203.0.113.1", 1000 + 10 * n + other), packet(n), 0.1)
+            latching.accept((NAT[0], 1000 + 10 * n + other), packet(n), 0.1)
     assert taken == [False, False, False, True]
 
 
@@ -119,7 +162,7 @@ def test_candidates_are_bounded():
     latching = latch()
     for n in range(2):
         for source in range(4):
-            latching.accept(("203.0.113.1", 1000 + source), packet(n), 0.1)
+            latching.accept((NAT[0], 1000 + source), packet(n), 0.1)
     # Four sources speak already: a fifth one is not even watched.
     assert not any(offer(latching, NAT, 20))
 
@@ -165,3 +208,28 @@ def test_without_any_address_nobody_is_believed():
     latching = SourceLatch(is_symmetric=True)
     assert not any(offer(latching, NAT, 20))
     assert latching.target is None
+
+
+def test_source_that_the_peer_has_left_does_not_call_the_stream_back():
+    latching = latch()
+    offer(latching, NAT, 4)
+    latching.expect(("192.0.2.10", 5000), 60.0)
+    assert not any(offer(latching, NAT, 50, now=60.0))
+    assert not any(offer(latching, SDP, 50, now=60.0))
+    assert latching.target == ("192.0.2.10", 5000)
+
+
+def test_peer_that_returns_to_an_address_is_believed_there_again():
+    latching = latch()
+    offer(latching, SDP, 1)
+    latching.expect(("192.0.2.20", 5000), 60.0)
+    latching.expect(SDP, 120.0)
+    assert offer(latching, SDP, 1, now=120.1) == [True]
+
+
+def test_many_moves_leave_a_bounded_number_of_addresses_behind():
+    latching = latch()
+    for port in range(5000, 5020):
+        latching.expect((SDP[0], port), 60.0)
+    refused = [port for port in range(5000, 5019) if not latching.may_accept((SDP[0], port), 60.1)]
+    assert refused == list(range(5011, 5019))

@@ -179,11 +179,39 @@ def test_straggler_of_the_old_stream_does_not_bring_it_back():
     receiving = receiver()
     other = b"\x22" * 160
     receiving.receive(rtp(0), PEER, 0.5)
-    receiving.receive(rtp(0, payload=other, ssrc=2), PEER, 0.5)
-    receiving.receive(rtp(1, payload=other, ssrc=2), PEER, 0.5)
-    receiving.receive(rtp(1), PEER, 0.5)
-    receiving.receive(rtp(2, payload=other, ssrc=2), PEER, 0.5)
+    receiving.receive(rtp(0, payload=other, ssrc=2), PEER, 0.54)
+    receiving.receive(rtp(1, payload=other, ssrc=2), PEER, 0.56)
+    receiving.receive(rtp(1), PEER, 0.56)
+    receiving.receive(rtp(2, payload=other, ssrc=2), PEER, 0.58)
     assert frames(receiving, 4)[2:] == [other, other]
+
+
+def test_forged_streams_do_not_take_the_place_of_one_that_is_heard():
+    receiving = receiver()
+    for number in range(5):
+        now = 0.5 + 0.02 * number
+        receiving.receive(rtp(number), PEER, now)
+        for forged in range(5):
+            receiving.receive(rtp(forged, payload=b"\x01" * 160, ssrc=9), PEER, now + 0.019)
+    assert frames(receiving, 7)[2:] == [SPEECH] * 5
+    assert receiving.ssrc == 1
+
+
+def test_new_stream_that_is_authentic_is_heard_at_once():
+    receiving = receiver()
+    other = b"\x22" * 160
+    receiving.receive(rtp(0), PEER, 0.5, is_authentic=True)
+    receiving.receive(rtp(0, payload=other, ssrc=2), PEER, 0.5, is_authentic=True)
+    assert frames(receiving, 3)[2] == other
+
+
+def test_source_of_which_nothing_would_be_taken_is_known_before_a_look_at_its_packets():
+    receiving = receiver()
+    assert receiving.may_be_peer(STRANGER, 0.1)
+    receiving.receive(rtp(0), PEER, 0.5)
+    assert receiving.may_be_peer(PEER, 0.5)
+    assert not receiving.may_be_peer(STRANGER, 0.5)
+    assert receiving.strangers == 1
 
 
 def test_two_streams_mixed_packet_by_packet_leave_the_first_one_undisturbed():
@@ -199,15 +227,15 @@ def test_loss_of_all_streams_is_added_up():
     for number in (0, 2):
         receiving.receive(rtp(number), PEER, 0.5)
     for number in (0, 1, 5):
-        receiving.receive(rtp(number, ssrc=2), PEER, 0.5)
+        receiving.receive(rtp(number, ssrc=2), PEER, 0.6)
     assert receiving.lost == 1 + 3
 
 
 def test_key_pressed_when_the_stream_changes_is_not_lost():
     receiving = receiver()
     receiving.receive(rtp(0, payload=bytes.fromhex("050a00a0"), payload_type=101), PEER, 0.5)
-    receiving.receive(rtp(0, ssrc=2), PEER, 0.5)
-    assert receiving.receive(rtp(1, ssrc=2), PEER, 0.5) == "5"
+    receiving.receive(rtp(0, ssrc=2), PEER, 0.54)
+    assert receiving.receive(rtp(1, ssrc=2), PEER, 0.56) == "5"
 
 
 @pytest.mark.parametrize("direction", [Direction.SENDONLY, Direction.INACTIVE])
