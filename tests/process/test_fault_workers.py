@@ -66,6 +66,7 @@ def floods_with(message: bytes, *, times: int) -> Fault:
 
     async def flood(call: WorkerCall) -> None:
         await call.heard_at_least(0.1)
+        await call.say(ADAS_SOUND * 500)  # Marks wait behind it.
         size = len(message)
         length = bytes((size,)) if size < 126 else b"\x7f" + struct.pack("!Q", size)
         frame = b"\x81" + length + message
