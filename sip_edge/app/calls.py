@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sip_edge.routing.outcome import EndedBy
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from sip_edge.routing.inbound import InboundCallHandler
     from sip_edge.routing.ports import CallFacts, CallReport, InboundCall
     from sip_edge.sip.effects import InviteReceived
+    from sip_edge.sip.flow import Flow
+    from sip_edge.sip.message import Request
     from sip_edge.transport.media_port import MediaPort
     from sip_edge.transport.rtp_session import RtpStatistics
-    from sip_edge.transport.sources import CarrierTable
+    from sip_edge.transport.sources import Carrier
     from sip_edge.transport.user_agent import UserAgent
 
+    CarrierOf = Callable[[Request, Flow], Carrier | None]
     CallAnswered = Callable[[CallReport], None]
     CallEnd = Callable[[CallReport, RtpStatistics | None], None]
 
@@ -36,7 +40,8 @@ class Calls:
         self,
         *,
         loop: asyncio.AbstractEventLoop,
-        carriers: CarrierTable,
+        carrier_of: CarrierOf,
+        is_overloaded: Callable[[], bool],
         media: MediaPort,
         max_calls: int,
         max_call_seconds: float,
@@ -47,7 +52,8 @@ class Calls:
         on_change: Callable[[int], None],
     ) -> None:
         self._loop = loop
-        self._carriers = carriers
+        self._carrier_of = carrier_of
+        self._is_overloaded = is_overloaded
         self._media = media
         self._max_calls = max_calls
         self._max_call_seconds = max_call_seconds
@@ -59,12 +65,23 @@ class Calls:
         self._tasks: dict[InboundLeg, asyncio.Task[None]] = {}
         self._legs: dict[str, InboundLeg] = {}
         self._refused: dict[str, Refusal] = {}
+        self._by_number: Counter[str] = Counter()
+        self._ahead: dict[str, int] = {}
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self.is_draining = False
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    @property
+    def is_full(self) -> bool:
+        """True if a call that came now would be one too many."""
+        return len(self._tasks) - len(self._refused) >= self._max_calls
+
+    def calls_ahead(self, call: InboundCall) -> int:
+        """How many calls to the same number were going on when this one came."""
+        return self._ahead.get(call.facts.call_id, 0)
 
     def admission(self, call: InboundCall) -> Refusal | None:
         """Why a call may not come in; decided when its INVITE arrived, so that the newest lose."""
@@ -81,7 +98,7 @@ class Calls:
         """A new INVITE, whose 100 has just gone out: make its leg and start its task."""
         timeline = CallTimeline(received_at, clock=user_agent.now)
         timeline.mark(Stage.TRYING)
-        carrier = self._carriers.carrier_of(effect.flow.remote.host)
+        carrier = self._carrier_of(effect.request, effect.flow)
         if carrier is None:
             # The listeners let no stranger in; a carrier that lost its place meanwhile gets 503.
             user_agent.perform(user_agent.endpoint.reject(effect.session, 503, user_agent.now()))
@@ -106,15 +123,27 @@ class Calls:
             end_call=self._end,
         )
         self._on_call_started(facts, received_at)
-        if self.is_draining:
-            self._refused[facts.call_id] = Refusal.DRAINING
-        elif len(self._tasks) - len(self._refused) >= self._max_calls:
-            self._refused[facts.call_id] = Refusal.OVERLOADED
+        refusal = self._refusal_of(effect.request, carrier)
+        if refusal is not None:
+            self._refused[facts.call_id] = refusal
+        elif facts.called_number is not None:
+            self._ahead[facts.call_id] = self._by_number[facts.called_number]
+            self._by_number[facts.called_number] += 1
         self._legs[facts.call_id] = leg
         self._tasks[leg] = spawn(handler.handle_invite(leg), name=f"call {facts.call_id}")
         self._is_empty.clear()
         self._on_change(len(self._tasks))
         return leg
+
+    def _refusal_of(self, request: Request, carrier: Carrier) -> Refusal | None:
+        """Why a call may not come in now; whoever has no secret learns nothing else."""
+        if not carrier.knows(request.headers):
+            return Refusal.WRONG_SECRET
+        if self.is_draining:
+            return Refusal.DRAINING
+        if self.is_full or self._is_overloaded():
+            return Refusal.OVERLOADED
+        return None
 
     def call_answered(self, report: CallReport) -> None:
         """The handler has sent 200 (routing.ports.CallObserver)."""
@@ -124,6 +153,7 @@ class Calls:
         """The handler's report (routing.ports.CallObserver)."""
         leg = self._legs.pop(report.facts.call_id)
         self._refused.pop(report.facts.call_id, None)
+        self._leave(report.facts)
         leg.close()
         report.codec = leg.codec
         self._tasks.pop(leg, None)
@@ -143,6 +173,14 @@ class Calls:
                 leg.hang_up(EndedBy.DRAIN)
                 leg.reject(Refusal.DRAINING)
                 self._end(leg)
+
+    def _leave(self, facts: CallFacts) -> None:
+        number = facts.called_number
+        if self._ahead.pop(facts.call_id, None) is None or number is None:
+            return
+        self._by_number[number] -= 1
+        if not self._by_number[number]:
+            del self._by_number[number]
 
     def _end(self, leg: InboundLeg) -> None:
         """Cancel the call's task, but not before its first step: every call must be reported."""

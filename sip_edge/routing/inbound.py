@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from sip_edge.routing.conversation import talk
 from sip_edge.routing.dispatch import first_to_answer
 from sip_edge.routing.outcome import EndedBy, Outcome
-from sip_edge.routing.plan import Reject, Role
-from sip_edge.routing.policy import plan_route
-from sip_edge.routing.ports import CallReport, RoutesUnavailableError
+from sip_edge.routing.plan import AccountCheck, Reject, Role
+from sip_edge.routing.policy import is_other_account, plan_route
+from sip_edge.routing.ports import NO_ACCOUNT, CallReport, RoutesUnavailableError
 from sip_edge.routing.refusal import Refusal
 from sip_edge.routing.timeline import Stage
 
@@ -46,6 +46,8 @@ class InboundCallHandler:
         self,
         *,
         admission: Callable[[InboundCall], Refusal | None],
+        calls_ahead: Callable[[InboundCall], int],
+        account_check: AccountCheck,
         directory: NumberDirectory,
         agents: AgentGateway,
         voicemail: Voicemail | None,
@@ -54,6 +56,8 @@ class InboundCallHandler:
         rules: DispatchRules,
     ) -> None:
         self._admission = admission
+        self._calls_ahead = calls_ahead
+        self._account_check = account_check
         self._directory = directory
         self._agents = agents
         self._voicemail = voicemail
@@ -118,7 +122,21 @@ class InboundCallHandler:
             report.is_stale_route = route.is_stale
             report.workspace_id = route.number.workspace_id
         call.timeline.mark(Stage.ROUTE)
-        return plan_route(route, number=number, provider=call.facts.provider)
+        account = self._account_to_check(call)
+        report.is_other_account = route is not None and is_other_account(route.number, account)
+        return plan_route(
+            route,
+            number=number,
+            provider=call.facts.provider,
+            account_sid=account if self._account_check is AccountCheck.ENFORCE else None,
+            calls_ahead=self._calls_ahead(call),
+        )
+
+    def _account_to_check(self, call: InboundCall) -> str | None:
+        account = call.facts.account_sid
+        if self._account_check is AccountCheck.OFF or account == NO_ACCOUNT:
+            return None
+        return account
 
     async def _offer_to_agents(
         self, call: InboundCall, plan: Connect, report: CallReport

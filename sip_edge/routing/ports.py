@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from sip_edge.media.audio import AudioStream
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sip_edge.routing.plan import AgentRecord, Role, Route, VoicemailMessage
     from sip_edge.routing.refusal import Refusal
     from sip_edge.routing.timeline import CallTimeline
+
+
+NO_ACCOUNT: Final = "AC" + "0" * 32
+"""The `account_sid` of a call that names no account."""
 
 
 class Clock(Protocol):
@@ -238,6 +242,7 @@ class Move:
 class CallReport:
     """All that is said of a call at its end: one log line, one observation of each metric.
 
+    `is_other_account`: the call named another account than the number's, refused or not.
     `agent_id` and `role` are the last agent's that spoke with the caller; `workspace_id` is whose
     number was called, None if it is nobody's.
     """
@@ -256,6 +261,7 @@ class CallReport:
     attempts: list[Attempt] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     is_stale_route: bool = False
+    is_other_account: bool = False
     workspace_id: str | None = None
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.routing.number import called_number, caller_number
-from sip_edge.routing.ports import CallFacts
+from sip_edge.routing.ports import NO_ACCOUNT, CallFacts
 from sip_edge.sip.fields import FieldError, parse_name_addr
 from sip_edge.sip.uri import UriError
 
@@ -23,7 +23,6 @@ MAX_FORWARDED_VALUE: Final = 256
 """Characters of a forwarded header's value: workers put them into prompts and logs."""
 MAX_CALLER: Final = 128
 """Characters kept of the caller as the carrier wrote it."""
-_NO_ACCOUNT: Final = "AC" + "0" * 32
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -46,14 +45,16 @@ def call_facts(
         provider=carrier.provider,
         called_number=called_number(_called_uris(request), carrier.country),
         caller_number=caller_number(_calling_uris(request), carrier.country),
-        caller=_printable(str(request.from_.uri), MAX_CALLER),
+        caller=_printable(str(request.from_.uri).partition("?")[0], MAX_CALLER),
         call_sid=own_call_sid or f"CA{call_id.hex}",
         stream_sid=f"MZ{call_id.hex}",
-        account_sid=own_account_sid or _NO_ACCOUNT,
+        account_sid=own_account_sid or NO_ACCOUNT,
         forwarded_headers={
             name: _printable(value, MAX_FORWARDED_VALUE)
             for name in forward_headers
-            if (value := request.headers.get(name)) is not None
+            # The configuration forbids it; should that ever fail, the secret stays here.
+            if name.lower() != (carrier.secret_header or "").lower()
+            and (value := request.headers.get(name)) is not None
         },
     )
 

@@ -1,12 +1,14 @@
 """Who may call: the carrier whose networks hold a source address, or nobody.
 
-The source is the socket's address, never a header (decision 24).
+The source is the socket's address, never a header (decision 24); but for proxies of our own, whose
+one header `transport.gate` reads.
 """
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.media.sdes import SrtpPolicy
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sip_edge.routing.refusal import Refusal
+    from sip_edge.sip.headers import Headers
 
 MAX_REMEMBERED_SOURCES: Final = 4096
 """Verdicts kept by address: a scan from many addresses costs time then, never memory."""
@@ -24,21 +27,63 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """A carrier that may call us. `country` (ISO 3166, two letters) completes national numbers."""
+    """A carrier that may call us. `country` (ISO 3166, two letters) completes national numbers.
+
+    With a `secret_header`, an INVITE must bring `secret` in it.
+    """
 
     name: str
     networks: Sequence[Network]
     provider: str | None
     country: str | None
     responses: Mapping[Refusal, int]
+    secret_header: str | None = None
+    secret: bytes = field(default=b"", repr=False)
     srtp: SrtpPolicy = SrtpPolicy.OPTIONAL
+
+    def knows(self, headers: Headers) -> bool:
+        """True if no secret is asked for, or it is there, once; however wrong, as slowly."""
+        if self.secret_header is None:
+            return True
+        values = headers.get_all(self.secret_header)
+        given = values[0].encode("utf-8", "replace") if len(values) == 1 else b""
+        return hmac.compare_digest(given, self.secret)
+
+
+class NetworkSet:
+    """Finds the first network listed that holds an address: one look-up a prefix length."""
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        self._tables: dict[tuple[int, int], dict[int, int]] = {}
+        for index, network in enumerate(networks):
+            host_bits = network.max_prefixlen - network.prefixlen
+            table = self._tables.setdefault((network.version, host_bits), {})
+            table.setdefault(int(network.network_address) >> host_bits, index)
+
+    def find(self, host: str) -> int | None:
+        """The position of that network; None if there is none, or `host` is no address."""
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        version, number = address.version, int(address)
+        found = [
+            table[number >> host_bits]
+            for (of_version, host_bits), table in self._tables.items()
+            if of_version == version and number >> host_bits in table
+        ]
+        return min(found, default=None)
 
 
 class CarrierTable:
     """Finds the carrier of a source address."""
 
     def __init__(self, carriers: Iterable[Carrier]) -> None:
-        self._carriers = tuple(carriers)
+        owners = [(network, carrier) for carrier in carriers for network in carrier.networks]
+        self._networks = NetworkSet(network for network, _ in owners)
+        self._owners = [carrier for _, carrier in owners]
         self._verdicts: dict[str, Carrier | None] = {}
 
     def carrier_of(self, host: str) -> Carrier | None:
@@ -47,18 +92,7 @@ class CarrierTable:
             return self._verdicts[host]
         if len(self._verdicts) >= MAX_REMEMBERED_SOURCES:
             self._verdicts.clear()
-        verdict = self._search(host)
+        index = self._networks.find(host)
+        verdict = None if index is None else self._owners[index]
         self._verdicts[host] = verdict
         return verdict
-
-    def _search(self, host: str) -> Carrier | None:
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return None
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        for carrier in self._carriers:
-            if any(address in network for network in carrier.networks):
-                return carrier
-        return None

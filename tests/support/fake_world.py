@@ -13,6 +13,7 @@ from sip_edge.routing.inbound import InboundCallHandler
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
 from sip_edge.routing.plan import (
     AbnormalEnd,
+    AccountCheck,
     AgentRecord,
     AgentStatus,
     NumberRecord,
@@ -63,6 +64,8 @@ def route(
     has_routing: bool = True,
     status: str = "active",
     voicemail_message: str | None = None,
+    account_sid: str | None = None,
+    max_calls: int | None = None,
     is_stale: bool = False,
 ) -> Route:
     record = NumberRecord(
@@ -74,6 +77,8 @@ def route(
         primary_id=PRIMARY if has_routing else None,
         fallback_id=FALLBACK if has_routing and fallback is not None else None,
         voicemail_message=voicemail_message,
+        account_sid=account_sid,
+        max_calls=max_calls,
     )
     return Route(record, primary, fallback, is_stale)
 
@@ -111,7 +116,11 @@ class FakeCall:
     """A caller's leg that writes down what is done to it."""
 
     def __init__(
-        self, *, called_number: str | None = NUMBER, obstacle: Refusal | None = None
+        self,
+        *,
+        called_number: str | None = NUMBER,
+        obstacle: Refusal | None = None,
+        account_sid: str = "AC" + "0" * 32,
     ) -> None:
         self.facts = CallFacts(
             call_id="44444444-4444-4444-8444-444444444444",
@@ -123,7 +132,7 @@ class FakeCall:
             caller="sip:+12025550123@127.0.0.1",
             call_sid="CA" + "4" * 32,
             stream_sid="MZ" + "4" * 32,
-            account_sid="AC" + "0" * 32,
+            account_sid=account_sid,
         )
         clock = asyncio.get_running_loop().time
         self.timeline = CallTimeline(clock(), clock=clock)
@@ -231,6 +240,8 @@ class FakeWorld:
     answers: list[Outcome] = field(default_factory=list)
     """What each call's outcome was when it had been answered."""
     reports: list[CallReport] = field(default_factory=list)
+    calls_ahead: int = 0
+    account_check: AccountCheck = AccountCheck.OFF
     lookup_seconds: float = 0.0
     message_seconds: float = 0.0
     call: FakeCall | None = None
@@ -283,6 +294,8 @@ class FakeWorld:
 
     def handler(self) -> InboundCallHandler:
         return InboundCallHandler(
+            calls_ahead=lambda call: self.calls_ahead,
+            account_check=self.account_check,
             admission=lambda call: self.refuse_all,
             directory=self,
             agents=self,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
+import pytest
 from support.leg_world import OFFER, MemoryMedia, MemoryUdp
 from support.messages import Caller, make_endpoint
 from support.virtual_time import run
@@ -15,6 +17,7 @@ from sip_edge.app.calls import Calls
 from sip_edge.routing.inbound import InboundCallHandler
 from sip_edge.routing.outcome import EndedBy, Outcome
 from sip_edge.routing.ports import CallReport, InboundCall
+from sip_edge.routing.refusal import Refusal
 from sip_edge.sip.effects import Event, InviteReceived
 from sip_edge.sip.message import Response
 from sip_edge.transport.inbound_leg import InboundLeg
@@ -40,7 +43,10 @@ class _Names:
 class World:
     """Calls between a real endpoint and a handler that answers and talks until it is cancelled."""
 
-    def __init__(self, *, max_calls: int = 10) -> None:
+    def __init__(self, *, max_calls: int = 10, carrier: Carrier = CARRIER) -> None:
+        self.carriers = CarrierTable([carrier])
+        self.is_late = False
+        self.ahead: list[int] = []
         self.loop = asyncio.get_running_loop()
         self.udp = MemoryUdp()
         self.media = MemoryMedia(100)
@@ -51,7 +57,8 @@ class World:
         self.live = 0
         self.calls = Calls(
             loop=self.loop,
-            carriers=CarrierTable([CARRIER]),
+            carrier_of=lambda request, flow: self.carriers.carrier_of(flow.remote.host),
+            is_overloaded=lambda: self.is_late,
             media=self.media,  # type: ignore[arg-type]
             max_calls=max_calls,
             max_call_seconds=14_400.0,
@@ -84,7 +91,9 @@ class World:
     async def handle_invite(self, call: InboundCall) -> None:
         report = CallReport(call.facts, call.timeline, Outcome.FAILED)
         try:
+            self.ahead.append(self.calls.calls_ahead(call))
             if refusal := self.calls.admission(call):
+                report.refusal = refusal
                 report.status = call.reject(refusal)
                 report.outcome = Outcome.OVERLOADED
                 return
@@ -172,6 +181,101 @@ def test_newest_calls_lose_at_the_bound_and_the_others_notice_nothing() -> None:
     assert world.live == 2
     assert sorted(world.statuses()) == [100, 100, 100, 100, 200, 200, 503, 503]
     assert [report.outcome for report in world.reports[:2]] == [Outcome.OVERLOADED] * 2
+
+
+def test_late_process_takes_no_new_calls_and_keeps_those_it_has() -> None:
+    async def main() -> World:
+        world = World()
+        first, second, third = _callers(3)
+        world.arrive(first, _invite(first))
+        await asyncio.sleep(0.1)
+        world.is_late = True
+        world.arrive(second, _invite(second))
+        await asyncio.sleep(0.1)
+        world.is_late = False
+        world.arrive(third, _invite(third))
+        await asyncio.sleep(0.1)
+        world.live = len(world.calls)
+        world.user_agent.close()
+        return world
+
+    world = run(main())
+
+    assert world.live == 2
+    assert [report.refusal for report in world.reports[:1]] == [Refusal.OVERLOADED]
+    assert [status for status in world.statuses() if status > 100] == [200, 503, 200]
+
+
+def test_process_is_full_with_its_last_call_and_not_for_those_that_it_refuses() -> None:
+    async def main() -> list[bool]:
+        world = World(max_calls=1)
+        levels = [world.calls.is_full]
+        first, second = _callers(2)
+        world.arrive(first, _invite(first))
+        levels.append(world.calls.is_full)
+        world.arrive(second, _invite(second))
+        await asyncio.sleep(0.1)
+        first.to_tag = "edge-tag-1"
+        world.arrive(first, first.ack())
+        world.arrive(first, first.request("BYE"))
+        await asyncio.sleep(0.1)
+        levels.append(world.calls.is_full)
+        world.user_agent.close()
+        return levels
+
+    assert run(main()) == [False, True, False]
+
+
+def test_each_call_knows_how_many_to_its_number_came_before_it_and_go_on() -> None:
+    async def main() -> World:
+        world = World(max_calls=3)
+        callers = _callers(5)
+        for caller in callers[:4]:  # The fourth is refused, and counts for nobody.
+            world.arrive(caller, _invite(caller))
+        await asyncio.sleep(0.1)
+        first = callers[0]
+        first.to_tag = "edge-tag-1"
+        world.arrive(first, first.ack())
+        world.arrive(first, first.request("BYE"))
+        await asyncio.sleep(0.1)
+        world.arrive(callers[4], _invite(callers[4]))
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    assert run(main()).ahead == [0, 1, 2, 0, 2]
+
+
+SECRET = "correct-horse-battery"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("X-Edge-Secret", SECRET)], 200),
+        ([("x-edge-secret", SECRET)], 200),
+        ([("X-Edge-Secret", "correct-horse-batterz")], 403),
+        ([("X-Edge-Secret", "")], 403),
+        ([("X-Edge-Secret", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 16)], 403),
+        ([("X-Edge-Secret", SECRET), ("X-Edge-Secret", SECRET)], 403),
+        ([], 403),
+    ],
+)
+def test_invite_must_bring_its_carriers_secret_once(
+    headers: list[tuple[str, str]], status: int
+) -> None:
+    carrier = replace(CARRIER, secret_header="X-Edge-Secret", secret=SECRET.encode())
+
+    async def main() -> World:
+        world = World(carrier=carrier)
+        (caller,) = _callers(1)
+        world.arrive(caller, caller.invite(body=OFFER, headers=headers))
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    assert run(main()).statuses() == [100, status]
+    assert "horse" not in repr(carrier)
 
 
 def test_cancel_in_the_same_breath_as_the_invite_is_reported_like_any_other_call() -> None:

@@ -18,7 +18,7 @@ from support.fake_world import (
 from support.virtual_time import run
 
 from sip_edge.routing.outcome import AgentEnd, AttemptFailure, EndedBy, Outcome
-from sip_edge.routing.plan import AgentStatus
+from sip_edge.routing.plan import AccountCheck, AgentStatus
 from sip_edge.routing.ports import CallReport
 from sip_edge.routing.refusal import Refusal
 
@@ -233,6 +233,59 @@ def test_refused_call_is_not_told_of_as_answered() -> None:
     _serve(world)
 
     assert world.answers == []
+
+
+def test_number_with_as_many_calls_as_it_may_have_is_busy_whatever_its_voicemail() -> None:
+    world = _world(Worker(FakeSession()), max_calls=2, voicemail_message="Speak.")
+    world.has_voicemail = True
+    world.calls_ahead = 2
+
+    call, report = _serve(world)
+
+    assert call.log == ["486 at 0.000"]
+    assert report.refusal is Refusal.NUMBER_BUSY
+    assert world.offers == []
+
+
+OWNER = "AC" + "a" * 32
+STRANGER = "AC" + "b" * 32
+
+
+def _call_from(account_sid: str, check: AccountCheck) -> CallReport:
+    world = _world(Worker(FakeSession(AgentEnd.HANG_UP, seconds=1.0)), account_sid=OWNER)
+    world.account_check = check
+
+    async def story() -> CallReport:
+        return await world.serve(FakeCall(account_sid=account_sid))
+
+    return run(story())
+
+
+def test_call_from_another_account_is_refused_where_that_is_enforced() -> None:
+    report = _call_from(STRANGER, AccountCheck.ENFORCE)
+
+    assert (report.refusal, report.status) == (Refusal.OTHER_ACCOUNT, 404)
+    assert report.is_other_account
+
+
+def test_call_from_another_account_is_marked_and_answered_where_it_is_only_logged() -> None:
+    report = _call_from(STRANGER, AccountCheck.LOG)
+
+    assert (report.outcome, report.is_other_account) == (Outcome.AGENT, True)
+
+
+def test_accounts_are_not_looked_at_where_that_is_off() -> None:
+    report = _call_from(STRANGER, AccountCheck.OFF)
+
+    assert (report.outcome, report.is_other_account) == (Outcome.AGENT, False)
+
+
+def test_call_that_names_its_numbers_account_or_none_is_answered() -> None:
+    reports = [_call_from(sid, AccountCheck.ENFORCE) for sid in (OWNER, "AC" + "0" * 32)]
+
+    assert [(report.outcome, report.is_other_account) for report in reports] == [
+        (Outcome.AGENT, False)
+    ] * 2
 
 
 def test_unknown_number_is_refused_with_404_and_no_agent_is_disturbed() -> None:

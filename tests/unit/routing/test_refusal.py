@@ -11,6 +11,8 @@ TABLE = {
     Refusal.UNKNOWN_NUMBER: (404, 'Q.850;cause=1;text="Unallocated number"'),
     Refusal.INACTIVE_NUMBER: (404, 'Q.850;cause=1;text="Unallocated number"'),
     Refusal.OTHER_PROVIDER: (404, 'Q.850;cause=1;text="Unallocated number"'),
+    Refusal.OTHER_ACCOUNT: (404, 'Q.850;cause=1;text="Unallocated number"'),
+    Refusal.WRONG_SECRET: (403, 'Q.850;cause=21;text="Call rejected"'),
     Refusal.OUTBOUND_ONLY: (603, 'Q.850;cause=21;text="Call rejected"'),
     Refusal.AGENTS_OUT_OF_SERVICE: (486, 'Q.850;cause=17;text="User busy"'),
     Refusal.AGENTS_FAILED: (480, 'Q.850;cause=18;text="No user responding"'),

@@ -60,6 +60,53 @@ def test_unavailable_endpoint_tells_options_so_without_retry_after() -> None:
     assert "Retry-After" not in response.headers
 
 
+class OnlyOnce:
+    """Lets one new thing begin and remembers who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, now: float) -> bool:
+        self.asked.append(host)
+        return len(self.asked) == 1
+
+
+def test_request_that_begins_one_thing_too_many_gets_503_and_leaves_nothing_behind() -> None:
+    endpoint = make_endpoint()
+    endpoint.limit(OnlyOnce())
+    endpoint.receive_datagram(request_bytes("INVITE", body=OFFER), UDP_FLOW, 0.0)
+    before = (endpoint.transactions, endpoint.sessions)
+    for method in ("INVITE", "OPTIONS"):
+        data = request_bytes(method, branch=f"z9hG4bK-{method}", call_id=method, body=OFFER)
+        effects = endpoint.receive_datagram(data, UDP_FLOW, 0.1)
+        assert statuses(effects) == [503]
+        assert Noted(Event.RATE_LIMIT) in effects
+    assert (endpoint.transactions, endpoint.sessions) == before
+
+
+def test_nothing_that_belongs_to_a_call_is_asked_whether_it_may_begin() -> None:
+    caller, once = Caller(), OnlyOnce()
+    endpoint = make_endpoint()
+    endpoint.limit(once)
+    invite = caller.invite()
+    endpoint.receive_datagram(invite, UDP_FLOW, 0.0)
+    assert statuses(endpoint.receive_datagram(invite, UDP_FLOW, 0.1)) == [100]
+    assert statuses(endpoint.answer(1, ANSWER, 0.2)) == [200]
+    endpoint.receive_datagram(caller.ack(), UDP_FLOW, 0.3)
+    assert statuses(endpoint.receive_datagram(caller.request("INFO"), UDP_FLOW, 0.4)) == [200]
+    assert statuses(endpoint.receive_datagram(caller.request("BYE"), UDP_FLOW, 0.5)) == [200]
+    assert once.asked == ["198.51.100.7"]
+
+
+def test_cancel_is_never_one_too_many() -> None:
+    caller, once = Caller(), OnlyOnce()
+    endpoint = make_endpoint()
+    endpoint.limit(once)
+    endpoint.receive_datagram(caller.invite(), UDP_FLOW, 0.0)
+    assert statuses(endpoint.receive_datagram(caller.cancel(), UDP_FLOW, 0.1)) == [200, 487]
+    assert len(once.asked) == 1
+
+
 def test_call_to_an_unavailable_endpoint_is_the_applications_to_refuse() -> None:
     endpoint = make_endpoint()
     endpoint.unavailable = True

@@ -52,6 +52,19 @@ def test_ids_in_headers_of_another_provider_are_not_believed() -> None:
     assert _facts(request).call_sid == "CA12345678123442348234123456789abc"
 
 
+def test_secret_is_told_to_no_worker_whatever_the_configuration_says() -> None:
+    carrier = Carrier(
+        "local", [ip_network("0.0.0.0/0")], None, "US", {}, secret_header="X-Edge-Secret"
+    )
+    request = make_request_of("INVITE", headers=[("X-Edge-Secret", "horse"), ("X-Case", "7")])
+
+    facts = call_facts(
+        request, carrier=carrier, call_id=CALL_ID, forward_headers=("x-edge-secret", "X-Case")
+    )
+
+    assert facts.forwarded_headers == {"X-Case": "7"}
+
+
 def test_twilio_id_of_the_wrong_shape_is_replaced_by_ours() -> None:
     request = make_request_of("INVITE", headers=[("X-Twilio-CallSid", "CA" + "g" * 32)])
 

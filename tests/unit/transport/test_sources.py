@@ -45,6 +45,22 @@ def test_text_that_is_no_address_belongs_to_nobody() -> None:
     assert TABLE.carrier_of("carrier.example.com") is None
 
 
+def test_first_carrier_listed_wins_whatever_the_size_of_its_network() -> None:
+    table = CarrierTable([_carrier("wide", "192.0.0.0/16"), _carrier("narrow", "192.0.2.0/24")])
+
+    found = table.carrier_of("192.0.2.1")
+
+    assert found is not None
+    assert found.name == "wide"
+
+
+def test_address_of_one_family_is_in_no_network_of_the_other() -> None:
+    table = CarrierTable([_carrier("zero", "::/96")])
+
+    assert table.carrier_of("0.0.0.7") is None
+    assert table.carrier_of("::7") is not None
+
+
 def test_verdicts_stay_right_when_more_sources_were_seen_than_are_remembered() -> None:
     table = CarrierTable([_carrier("only", "10.0.0.0/9")])
 
