@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -57,8 +57,12 @@ class NumberStore(Protocol):
         """Take a registered number out, with its outbound trunk; what it was."""
         ...
 
-    async def missing_agents(self, workspace_id: UUID, agent_ids: Iterable[UUID]) -> set[UUID]:
-        """Those ids that no agent of this workspace has, or only a deleted one."""
+
+class AgentCheck(Protocol):
+    """Knows which agents a workspace has: `agents.Agents`."""
+
+    async def require(self, workspace_id: UUID, agent_ids: Collection[UUID]) -> None:
+        """Raises ProvisioningError(AGENT_NOT_FOUND) unless all are agents of the workspace."""
         ...
 
 

@@ -34,6 +34,15 @@ def dispatch_rule_id(number_id: UUID) -> UUID:
     return uuid5(NAMESPACE_URL, f"urn:sip-edge:dispatch-rule:{number_id}")
 
 
+def routing_agents(inbound_routing: JsonObject | None) -> list[UUID]:
+    """The agents that an `inbound_routing` names."""
+    if inbound_routing is None:
+        return []
+    fallback = inbound_routing.get("fallback") or {}
+    named = (inbound_routing.get("agent_id"), fallback.get("agent_id"))
+    return [UUID(each) for each in named if each]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneNumber:
     """A row of `phone_numbers`; None for `inbound_routing` means outbound-only.

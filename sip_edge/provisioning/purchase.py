@@ -27,15 +27,16 @@ from sip_edge.provisioning.number_values import (
     Purchase,
     PurchaseRequest,
     PurchaseState,
+    routing_agents,
 )
 from sip_edge.provisioning.purchase_steps import LEASE
-from sip_edge.provisioning.wishes import check_agents, routing_agents
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from sip_edge.provisioning.carrier_port import AvailableNumber
     from sip_edge.provisioning.number_ports import (
+        AgentCheck,
         NumberStore,
         PlatformAccounts,
         PurchaseObserver,
@@ -72,6 +73,7 @@ class Purchases:
     def __init__(
         self,
         *,
+        agents: AgentCheck,
         numbers: NumberStore,
         store: PurchaseStore,
         accounts: PlatformAccounts,
@@ -81,6 +83,7 @@ class Purchases:
         sleep: Callable[[float], Awaitable[None]],
         origination_uri: str,
     ) -> None:
+        self._agents = agents
         self._numbers = numbers
         self._store = store
         self._accounts = accounts
@@ -111,11 +114,8 @@ class Purchases:
             known = await self._store.by_key(workspace_id, idempotency_key)
             if known is not None:
                 return await self._join(known, request, deadline)
-        await check_agents(
-            self._numbers,
-            workspace_id,
-            [request.agent_id, *routing_agents(request.inbound_routing)],
-        )
+        named = [request.agent_id, *routing_agents(request.inbound_routing)]
+        await self._agents.require(workspace_id, named)
         try:
             candidates = await self._candidates(account, request)
             trunk_id = await account.ensure_trunk(self._origination_uri, TrunkHint())
