@@ -105,6 +105,7 @@ class Server:
             settings=WorkerSettings(
                 ca_file=config.dispatch.worker_ca_file,
                 denied_networks=config.dispatch.denied_networks,
+                allowed_networks=config.dispatch.worker_networks,
                 max_ahead_seconds=config.media.max_queued_seconds,
                 ping_interval_seconds=config.dispatch.ping_seconds,
                 ping_timeout_seconds=config.dispatch.ping_seconds,

@@ -7,6 +7,7 @@ TOML and the environment and reports all problems at once. Nothing here opens a 
 
 from __future__ import annotations
 
+from sip_edge.config.api import ApiSettings, encryption_key
 from sip_edge.config.carriers import CarrierSettings
 from sip_edge.config.limits import LimitSettings
 from sip_edge.config.loading import ConfigError, load_config, public_address
@@ -24,6 +25,7 @@ from sip_edge.config.settings import (
 from sip_edge.config.sip import SipSettings
 
 __all__ = [
+    "ApiSettings",
     "CarrierSettings",
     "Config",
     "ConfigError",
@@ -36,6 +38,7 @@ __all__ = [
     "ShutdownSettings",
     "SipSettings",
     "VoicemailSettings",
+    "encryption_key",
     "load_config",
     "public_address",
     "published_networks",

@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from sip_edge.config.api import ApiSettings
 from sip_edge.config.carriers import CarrierSettings, with_standard_carriers
 from sip_edge.config.fields import (
     LONGEST_SECONDS,
@@ -81,6 +82,10 @@ class DispatchSettings(Section):
     ping_seconds: Seconds = 20.0
     forward_headers: Annotated[tuple[HeaderName, ...], Field(max_length=32), CommaList] = ()
     worker_ca_file: Path | None = None
+    worker_networks: NetworkList = (
+        ipaddress.IPv4Network("0.0.0.0/0"),
+        ipaddress.IPv6Network("::/0"),
+    )
     denied_networks: NetworkList = (
         ipaddress.IPv4Network("0.0.0.0/8"),
         ipaddress.IPv4Network("169.254.0.0/16"),
@@ -139,6 +144,7 @@ class Config(BaseSettings):
 
     sip: SipSettings = SipSettings()
     http: HttpSettings = HttpSettings()
+    api: ApiSettings = ApiSettings()
     database: DatabaseSettings = DatabaseSettings()
     media: MediaSettings = MediaSettings()
     dispatch: DispatchSettings = DispatchSettings()
