@@ -51,6 +51,7 @@ def call_line(report: CallReport, media: SoundStatistics | None) -> dict[str, ob
         "agent_id": report.agent_id,
         "agent_end": None if report.agent_end is None else report.agent_end.value,
         "ended_by": None if report.ended_by is None else report.ended_by.value,
+        "peer_reason": report.peer_reason,
         "attempts": [_attempt(attempt) for attempt in report.attempts],
         "stale_route": report.is_stale_route or None,
         "other_account": report.is_other_account or None,

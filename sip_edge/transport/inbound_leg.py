@@ -133,8 +133,8 @@ class InboundLeg:
         if rtp is None or negotiation is None:
             raise RuntimeError("answer() before prepare()")
         self._is_final = True
-        if self._parameters is not None:
-            self._use(rtp, self._parameters)
+        if self._parameters is not None and self.codec is None:
+            self._use(rtp, self._parameters)  # Else a PRACK has brought them already.
         if negotiation.local is not None:
             sdp = negotiation.local.serialize()
         else:

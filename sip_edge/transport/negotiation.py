@@ -34,17 +34,21 @@ class Negotiation:
         self._rtp = rtp
         self._session_id = session_id
         self._version = session_id
-        self._offered: tuple[int, SessionDescription] | None = None
+        self._offered_to: int | None = None
 
     def next_version(self) -> None:
         """What is described from now on is another description than before."""
         self._version += 1
 
+    def make_first_offer(self) -> bytes:
+        """Our offer in an INVITE of ours."""
+        self.local = make_offer(self._local_media())
+        return self.local.serialize()
+
     def make_offer(self, request: Request) -> bytes:
         """Our offer to an INVITE without one; its ACK or a PRACK brings the answer."""
-        self.local = make_offer(self._local_media())
-        self._offered = (request.cseq.number, self.local)
-        return self.local.serialize()
+        self._offered_to = request.cseq.number
+        return self.make_first_offer()
 
     def answer(self, request: Request) -> AudioParameters | None:
         """Answer an offer: `local` is our answer. None, and a warning, if there is none."""
@@ -65,16 +69,16 @@ class Negotiation:
 
     def is_answered_by(self, request: Request) -> bool:
         """True if this ACK (or, with the INVITE's number, PRACK) has to bring an answer."""
-        return self._offered is not None and self._offered[0] == request.cseq.number
+        return self._offered_to == request.cseq.number
 
     @property
     def waits_for_answer(self) -> bool:
         """True while an offer of ours has none."""
-        return self._offered is not None
+        return self._offered_to is not None
 
     def read_answer(self, message: Message) -> AudioParameters | None:
         """The answer to our offer, or to `local` once more. None if it cannot be used."""
-        self._offered = None
+        self._offered_to = None
         sdp = extract_sdp(message.headers.get("Content-Type"), message.body)
         try:
             return read_answer(self.local, parse_sdp(sdp)) if self.local and sdp else None

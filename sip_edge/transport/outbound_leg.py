@@ -6,29 +6,23 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sip_edge.media.offer_answer import (
-    LocalMedia,
-    NotAcceptableError,
-    answer_offer,
-    make_offer,
-    read_answer,
-)
-from sip_edge.media.sdp import SdpError, extract_sdp, parse_sdp
 from sip_edge.sip.effects import (
+    Acknowledged,
     AnswerReceived,
     EndCause,
     OfferReceived,
     ProgressReceived,
+    RefreshAnswered,
     Refused,
     SessionEnded,
 )
+from sip_edge.transport.negotiation import Negotiation
 
 if TYPE_CHECKING:
     from sip_edge.media.offer_answer import AudioParameters
-    from sip_edge.media.sdp import SessionDescription
     from sip_edge.sip.effects import SessionEffect
     from sip_edge.sip.flow import NextHop
-    from sip_edge.sip.message import Response
+    from sip_edge.sip.message import Message, Response
     from sip_edge.transport.media_port import MediaPort
     from sip_edge.transport.rtp_session import RtpSession
     from sip_edge.transport.user_agent import UserAgent
@@ -54,19 +48,18 @@ class OutboundLeg:
 
     def __init__(self, *, user_agent: UserAgent, media: MediaPort, sdp_session_id: int) -> None:
         self._user_agent = user_agent
-        self._media = media
-        self._sdp_session_id = sdp_session_id
-        self._sdp_version = sdp_session_id
         self._session: int | None = None
-        self._offered: SessionDescription | None = None
         self._final = asyncio.Event()
         self._ended = asyncio.Event()
         self.rtp: RtpSession = media.open(self)
+        self._negotiation = Negotiation(
+            address=media.address, rtp=self.rtp, session_id=sdp_session_id
+        )
+        self._parameters: AudioParameters | None = None
         self.progress = OutboundProgress(user_agent.now())
 
     def dial(self, *, uri: str, from_: str, hop: NextHop) -> None:
         """Send the INVITE."""
-        self._offered = make_offer(self._local_media())
         now = self._user_agent.now()
         self.progress = OutboundProgress(now)
         self._session, effects = self._user_agent.endpoint.invite(
@@ -74,7 +67,7 @@ class OutboundLeg:
             from_=from_,
             to=f"<{uri}>",
             hop=hop,
-            sdp=self._offered.serialize(),
+            sdp=self._negotiation.make_first_offer(),
             headers=[],
             now=now,
         )
@@ -113,6 +106,10 @@ class OutboundLeg:
                 self._ended.set()
             case OfferReceived():
                 self._offer_received(effect)
+            case Acknowledged() if self._negotiation.is_answered_by(effect.request):
+                self._take(effect.request)
+            case RefreshAnswered():
+                self._take(effect.response)
             case SessionEnded():
                 self.progress.end_cause = effect.cause
                 self.progress.end_reason = effect.reason
@@ -134,25 +131,25 @@ class OutboundLeg:
         self.hang_up()
 
     def _answered(self, response: Response) -> None:
-        parameters = self._read_answer(response)
-        if parameters is None:
+        if not self._take(response):
             self._note_final(response)
             self.progress.status = None
             self.progress.reason = "the answer's session description cannot be used"
             self.hang_up()
             return
-        self.rtp.configure(parameters)
         self.rtp.start(held=False)
         self._note_final(response)
 
-    def _read_answer(self, response: Response) -> AudioParameters | None:
-        sdp = extract_sdp(response.headers.get("Content-Type"), response.body)
-        if not sdp or self._offered is None:
-            return None
-        try:
-            return read_answer(self._offered, parse_sdp(sdp))
-        except (NotAcceptableError, SdpError):
-            return None
+    def _take(self, message: Message) -> bool:
+        """Follow an answer to an offer of ours; False if it cannot be used."""
+        parameters = self._negotiation.read_answer(message)
+        if parameters is not None and parameters != self._parameters:
+            self._configure(parameters)
+        return parameters is not None
+
+    def _configure(self, parameters: AudioParameters) -> None:
+        self._parameters = parameters
+        self.rtp.configure(parameters)
 
     def _note_final(self, response: Response | None) -> None:
         self.progress.final_at = self._user_agent.now()
@@ -162,27 +159,18 @@ class OutboundLeg:
         self._final.set()
 
     def _offer_received(self, effect: OfferReceived) -> None:
-        endpoint, now = self._user_agent.endpoint, self._user_agent.now()
-        self._sdp_version += 1
-        sdp = extract_sdp(effect.request.headers.get("Content-Type"), effect.request.body)
-        try:
-            if sdp:
-                answer = answer_offer(parse_sdp(sdp), self._local_media())
-                self.rtp.configure(answer.parameters)
-                description = answer.description
-            else:
-                description = make_offer(self._local_media())
-        except (NotAcceptableError, SdpError):
-            effects = endpoint.reject_offer(effect.session, 488, now)
-        else:
-            effects = endpoint.accept_offer(effect.session, description.serialize(), now)
-        self._user_agent.perform(effects)
-
-    def _local_media(self) -> LocalMedia:
-        return LocalMedia(
-            address=self._media.address,
-            port=self.rtp.local_port,
-            session_id=self._sdp_session_id,
-            version=self._sdp_version,
-            srtp=self.rtp.srtp.terms(),
+        endpoint, now, negotiation = (
+            self._user_agent.endpoint,
+            self._user_agent.now(),
+            self._negotiation,
         )
+        negotiation.next_version()
+        if not effect.request.body:
+            offer = negotiation.make_offer(effect.request)
+            effects = endpoint.accept_offer(effect.session, offer, now)
+        elif (parameters := negotiation.answer(effect.request)) and negotiation.local:
+            self._configure(parameters)
+            effects = endpoint.accept_offer(effect.session, negotiation.local.serialize(), now)
+        else:
+            effects = endpoint.reject_offer(effect.session, 488, now)
+        self._user_agent.perform(effects)

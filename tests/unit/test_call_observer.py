@@ -55,6 +55,7 @@ def test_answered_call_is_told_from_invite_to_end() -> None:
         timeline=_timeline((Stage.TRYING, 100.0004), (Stage.ANSWER, 100.25), (Stage.END, 130.2504)),
         outcome=Outcome.FALLBACK,
         ended_by=EndedBy.AGENT,
+        peer_reason="Q.850;cause=16",
         agent_id="b",
         agent_end=AgentEnd.HANG_UP,
         attempts=[
@@ -75,6 +76,7 @@ def test_answered_call_is_told_from_invite_to_end() -> None:
         "agent_id": "b",
         "agent_end": "hang_up",
         "ended_by": "agent",
+        "peer_reason": "Q.850;cause=16",
         "attempts": [
             {
                 "role": "primary",

@@ -8,6 +8,7 @@ from sip_edge.sip.fields import (
     CSeq,
     FieldError,
     NameAddr,
+    Reason,
     Via,
     parse_cseq,
     parse_name_addr,
@@ -15,6 +16,7 @@ from sip_edge.sip.fields import (
     parse_name_addr_list,
     parse_number,
     parse_params,
+    parse_reasons,
     parse_via,
     quote,
     to_text,
@@ -323,3 +325,10 @@ def test_human_text_and_wire_text_translate_both_ways() -> None:
     assert to_wire("あ") == "\xe3\x81\x82"
     assert to_text("\xe3\x81\x82") == "あ"
     assert to_text("\xff") == "\ufffd"
+
+
+def test_reasons_are_protocol_and_cause_of_each_value() -> None:
+    text = 'SIP;cause=487;text="a, \\"b\\"; c", Q.850 ; cause = 16'
+    assert parse_reasons(text) == [Reason("SIP", 487), Reason("Q.850", 16)]
+    assert [str(reason) for reason in parse_reasons("preemption ;cause=1")] == ["preemption;cause=1"]
+    assert len(parse_reasons(",".join(["SIP;cause=200"] * 50))) == 4
