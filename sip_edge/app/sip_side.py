@@ -241,6 +241,8 @@ class SipSide:
                 user_agent=sip.user_agent,
                 max_sessions=SESSIONS_PER_CALL * sip.max_calls + 64,
                 max_transactions=sip.max_transactions,
+                session_expires=sip.session_expires_seconds,
+                min_se=sip.min_se_seconds,
             ),
             ids=RandomIds(PROCESS),
         )

@@ -21,6 +21,9 @@ from sip_edge.config.fields import (
 )
 from sip_edge.config.section import Section
 
+SessionSeconds = Annotated[int, Field(ge=90, le=86_400), NotBool]
+"""RFC 4028 section 4 allows no session interval below 90 seconds."""
+
 
 class SipSettings(Section):
     """The SIP listeners and what they tell others to send to."""
@@ -41,6 +44,8 @@ class SipSettings(Section):
     user_agent: VisibleText = "sip-edge"
     max_calls: Count = 250
     max_call_seconds: Seconds = 14_400.0
+    session_expires_seconds: SessionSeconds = 1_800
+    min_se_seconds: SessionSeconds = 90
     max_transactions: Count = 20_000
     max_connections: Count = 1_000
     max_connections_per_source: Count = 64
@@ -68,4 +73,6 @@ class SipSettings(Section):
             raise ValueError('tls_... files are set, but transports does not name "tls"')
         if {"tcp", "tls"} <= set(self.transports) and self.port == self.tls_port:
             raise ValueError("tls_port must not be the port of TCP")
+        if self.session_expires_seconds < self.min_se_seconds:
+            raise ValueError("session_expires_seconds must not be below min_se_seconds")
         return self

@@ -330,5 +330,7 @@ def test_human_text_and_wire_text_translate_both_ways() -> None:
 def test_reasons_are_protocol_and_cause_of_each_value() -> None:
     text = 'SIP;cause=487;text="a, \\"b\\"; c", Q.850 ; cause = 16'
     assert parse_reasons(text) == [Reason("SIP", 487), Reason("Q.850", 16)]
-    assert [str(reason) for reason in parse_reasons("preemption ;cause=1")] == ["preemption;cause=1"]
+    assert [str(reason) for reason in parse_reasons("preemption ;cause=1")] == [
+        "preemption;cause=1"
+    ]
     assert len(parse_reasons(",".join(["SIP;cause=200"] * 50))) == 4
