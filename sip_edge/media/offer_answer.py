@@ -34,7 +34,7 @@ from sip_edge.media.media_address import can_be_sent_to, parse_address, rtcp_add
 from sip_edge.media.ptime import PTIME_MS, packet_length
 from sip_edge.media.rtp import RTCP_CONFLICTS
 from sip_edge.media.rtpmap import PCMA, PCMU, TELEPHONE_EVENT, read_formats
-from sip_edge.media.sdes import SAVP, SrtpPolicy, read_crypto_lines
+from sip_edge.media.sdes import SAVP, SrtpKeys, SrtpPolicy, read_crypto_lines
 from sip_edge.media.sdp import (
     Attribute,
     Connection,
@@ -47,7 +47,7 @@ from sip_edge.media.sdp import (
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-    from sip_edge.media.sdes import SrtpKeys, SrtpTerms
+    from sip_edge.media.sdes import SrtpTerms
 
 __all__ = [
     "Answer",

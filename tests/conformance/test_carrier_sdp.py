@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,24 @@ from sip_edge.media.offer_answer import (
     NotAcceptableError,
     answer_offer,
 )
+from sip_edge.media.sdes import SrtpPolicy, SrtpTerms
 from sip_edge.media.sdp import extract_sdp, parse_sdp
 
 CARRIER_MESSAGES = Path(__file__).parents[1] / "data" / "carrier"
-LOCAL = LocalMedia(address="203.0.113.10", port=20000, session_id=77, version=78)
 
 
-def carrier_answer(name: str) -> Answer:
+def carrier_answer(name: str, policy: SrtpPolicy = SrtpPolicy.OPTIONAL) -> Answer:
+    local = LocalMedia(
+        address="203.0.113.10",
+        port=20000,
+        session_id=77,
+        version=78,
+        srtp=SrtpTerms(policy=policy, secret=b"s" * 32),
+    )
     message = (CARRIER_MESSAGES / f"{name}.sip").read_bytes().replace(b"\r\n", b"\n")
     sdp = extract_sdp("application/sdp", message.partition(b"\n\n")[2])
     assert sdp is not None
-    return answer_offer(parse_sdp(sdp), LOCAL)
+    return answer_offer(parse_sdp(sdp), local)
 
 
 def test_twilio_gets_pcmu_and_its_telephone_event() -> None:
@@ -77,7 +85,34 @@ def test_telnyx_gets_pcmu_though_it_prefers_g722(name: str) -> None:
     )
 
 
-def test_srtp_is_refused() -> None:
+@pytest.mark.parametrize("policy", [SrtpPolicy.OPTIONAL, SrtpPolicy.REQUIRED])
+def test_twilio_gets_srtp_with_its_suite_and_a_key_of_ours(policy: SrtpPolicy) -> None:
+    answered = carrier_answer("twilio_invite_tls_srtp", policy)
+    text = answered.description.serialize().decode()
+    keys = answered.parameters.srtp
+    assert keys is not None
+    assert keys.remote_key == bytes(30)
+    assert text[text.index("m=") :].splitlines() == [
+        "m=audio 20000 RTP/SAVP 0 101",
+        f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{b64encode(keys.local_key).decode()}",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=fmtp:101 0-16",
+        "a=ptime:20",
+        "a=sendrecv",
+    ]
+    assert len(keys.local_key) == 30
+    assert keys.local_key != keys.remote_key
+
+
+def test_srtp_is_refused_where_it_is_off() -> None:
     with pytest.raises(NotAcceptableError) as caught:
-        carrier_answer("twilio_invite_tls_srtp")
+        carrier_answer("twilio_invite_tls_srtp", SrtpPolicy.OFF)
+    assert caught.value.warning_code == 302
+
+
+@pytest.mark.parametrize("name", ["twilio_invite_udp", "telnyx_invite_udp_fqdn"])
+def test_plain_rtp_is_refused_where_srtp_must_be(name: str) -> None:
+    with pytest.raises(NotAcceptableError) as caught:
+        carrier_answer(name, SrtpPolicy.REQUIRED)
     assert caught.value.warning_code == 302

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +15,7 @@ from sip_edge.media.offer_answer import (
     answer_offer,
     read_answer,
 )
+from sip_edge.media.sdes import SrtpPolicy, SrtpTerms, parse_crypto
 from sip_edge.media.sdp import (
     Attribute,
     Connection,
@@ -24,7 +28,16 @@ from sip_edge.media.sdp import (
     parse_sdp,
 )
 
-LOCAL = LocalMedia(address="203.0.113.10", port=20000, session_id=77, version=78)
+locals_ = st.builds(
+    lambda policy: LocalMedia(
+        address="203.0.113.10",
+        port=20000,
+        session_id=77,
+        version=78,
+        srtp=SrtpTerms(policy=policy, secret=b"s" * 32),
+    ),
+    st.sampled_from(SrtpPolicy),
+)
 
 # Text of one line, as it is after decoding: any bytes but CR, LF and NUL, most of them not UTF-8.
 values = (
@@ -68,6 +81,10 @@ offer_attributes = st.sampled_from(
         *("sendrecv", "sendonly", "recvonly", "inactive", "rtcp-mux", "ptime:30", "maxptime:10"),
         *("rtcp:5000", "rtcp:5000 IN IP4 192.0.2.9", "rtcp:x", "rtcp:", "rtpmap:", "fmtp:"),
         *("rtpmap:101 telephone-event/8000", "rtpmap:96 PCMU/8000", "rtpmap:0 PCMA/8000"),
+        "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40,
+        "crypto:2 AEAD_AES_128_GCM inline:" + "A" * 38 + "==|2^20|1:4",
+        "crypto:3 AES_CM_128_HMAC_SHA1_32 inline:" + "A" * 40 + " UNENCRYPTED_SRTP",
+        *("crypto:", "crypto:1", "ptime:60"),
         *("fmtp:101 0-16", "rtpmap:72 PCMA/8000", "rtpmap:x PCMA/8000", "rtpmap:96 PCMU/"),
     ]
 ).map(lambda text: Attribute(*text.split(":", 1)))
@@ -90,6 +107,18 @@ offers = st.builds(
     attributes=st.lists(offer_attributes, max_size=2).map(tuple),
     media=st.lists(offered_media, max_size=4).map(tuple),
     other_lines=other_lines.map(tuple),
+)
+crypto_soup = st.lists(
+    st.sampled_from(["1", " ", "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM", "inline:", "A" * 40])
+    | st.sampled_from(["|", "2^20", "1:4", ";", "WSH=64", "-X", "KDR=1", "A" * 38 + "==", ":"])
+    | st.text(max_size=3),
+    max_size=12,
+).map("".join) | st.builds(
+    "{} {} inline:{}{}".format,
+    st.integers(0, 10**10),
+    st.sampled_from(["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"]),
+    st.binary(min_size=26, max_size=46).map(lambda key: b64encode(key).decode()),
+    st.sampled_from(["", "|2^20", "|1:4", "|2^20|70000:3", " WSH=70", " KDR=2", "|2^99"]),
 )
 line_soup = st.lists(
     st.sampled_from([b"v=0", b"o=- 1 1 IN IP4 192.0.2.1", b"s=-", b"c=IN IP4 192.0.2.1", b"t=0 0"])
@@ -115,11 +144,13 @@ def test_description_survives_being_written_and_read(description: SessionDescrip
     assert parse_sdp(description.serialize()) == description
 
 
-@given(any_descriptions | offers)
+@given(any_descriptions | offers, locals_)
 @settings(max_examples=200)
-def test_any_offer_is_answered_stream_by_stream_or_refused(offer: SessionDescription) -> None:
+def test_any_offer_is_answered_stream_by_stream_or_refused(
+    offer: SessionDescription, local: LocalMedia
+) -> None:
     try:
-        answer = answer_offer(offer, LOCAL)
+        answer = answer_offer(offer, local)
     except NotAcceptableError:
         return
     assert len(answer.description.media) == len(offer.media)
@@ -128,8 +159,23 @@ def test_any_offer_is_answered_stream_by_stream_or_refused(offer: SessionDescrip
     assert accepted[0].formats[0] == str(answer.parameters.payload_type)
     assert accepted[0].has(answer.parameters.direction.value)
     assert parse_sdp(answer.description.serialize()) == answer.description
+    keys = answer.parameters.srtp
+    assert accepted[0].has("crypto") == (keys is not None)
+    if local.srtp.policy is not SrtpPolicy.OPTIONAL:
+        assert (keys is None) == (local.srtp.policy is SrtpPolicy.OFF)
+    assert 10 <= answer.parameters.ptime_ms <= 60
     if answer.parameters.remote[0] in {"0.0.0.0", "::"}:
         assert answer.parameters.direction in {Direction.RECVONLY, Direction.INACTIVE}
+
+
+@given(st.text(max_size=80) | crypto_soup)
+@settings(max_examples=300)
+def test_any_crypto_line_is_read_or_passed_over(value: str) -> None:
+    line = parse_crypto(value)
+    if line is not None:
+        assert len(line.key) == line.suite.key_bytes
+        again = parse_crypto(line.attribute().value or "")
+        assert again == replace(line, mki=b"")
 
 
 @given(any_descriptions | offers, any_descriptions | offers)
