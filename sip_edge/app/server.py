@@ -307,7 +307,7 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
     loop = asyncio.get_running_loop()
     metrics = Metrics(version=version("sip-edge"))
     async with AsyncExitStack() as stack:
-        writer = configure_logging(config.logging)
+        writer = configure_logging(config.logging, secrets=config.secrets())
         stack.callback(writer.close)
         metrics.count_elsewhere("log_lines_dropped", "Log lines lost", lambda: writer.dropped)
         stack.callback(count_failures_with(metrics.internal_errors.inc))

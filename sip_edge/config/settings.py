@@ -40,6 +40,7 @@ from sip_edge.config.fields import (
 )
 from sip_edge.config.limits import LimitSettings
 from sip_edge.config.media import MediaSettings
+from sip_edge.config.secrets import secrets_in
 from sip_edge.config.section import Section
 from sip_edge.config.sip import SipSettings
 
@@ -204,6 +205,10 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what the constructor is given: building a configuration reads nothing."""
         return (init_settings,)
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be written anywhere."""
+        return secrets_in(self)
 
     def redacted(self) -> dict[str, object]:
         """The configuration as JSON values, without secrets, for logs and `check-config`."""

@@ -2,7 +2,8 @@
 
 `configure_logging` once, at start; `get_logger` anywhere; `bind_call` at the start of a call's
 task. Whatever logs through the standard library (asyncio, uvicorn) comes out in the same form.
-Phone numbers are masked here and nowhere else, by the key that they are logged under.
+Phone numbers are masked here and nowhere else, by the key that they are logged under, and in any
+other text where they are written as numbers are; the configuration's secrets are taken out.
 """
 
 from __future__ import annotations

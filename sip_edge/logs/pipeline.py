@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,7 +15,14 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from sip_edge.logs.values import LONGEST_TRACEBACK, NUMBER_KEYS, mask_number, plain
+from sip_edge.logs.values import (
+    LONGEST_TRACEBACK,
+    NUMBER_KEYS,
+    OWN_WORDS,
+    mask_number,
+    mask_text,
+    plain,
+)
 from sip_edge.logs.writer import LineWriter
 
 Line = dict[str, Any]
@@ -50,12 +57,20 @@ class LineLogger:
     critical = error
 
 
-class Finish:
-    """The one processor: makes the values safe, orders the keys, renders the line."""
+REDACTED: Final = b"[secret]"
 
-    def __init__(self, render: Render, *, full_numbers: bool) -> None:
+
+class Finish:
+    """The one processor: makes the values safe, orders the keys, renders the line.
+
+    Nobody logs a secret on purpose; should one of `secrets` be in a line all the same, in an error
+    of a library or a message from outside, it is taken out.
+    """
+
+    def __init__(self, render: Render, *, full_numbers: bool, secrets: Sequence[str] = ()) -> None:
         self._render = render
-        self._masked = frozenset() if full_numbers else NUMBER_KEYS
+        self._masks = not full_numbers
+        self._secrets = [secret.encode() for secret in secrets]
 
     def __call__(
         self, logger: LineLogger, method: str, values: MutableMapping[str, Any]
@@ -63,7 +78,7 @@ class Finish:
         line: Line = {
             "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": _LEVEL_NAMES.get(method, method),
-            "event": plain(values.pop("event", "")),
+            "event": self._masked("event", plain(values.pop("event", ""))),
             "logger": logger.name,
         }
         call_id = _call_id.get()
@@ -71,12 +86,19 @@ class Finish:
             line["call_id"] = call_id
         error = values.pop("exc_info", None)
         for key, value in values.items():
-            line[key] = plain(value)
-            if key in self._masked and value is not None:
-                line[key] = mask_number(str(line[key]))
+            line[key] = self._masked(key, plain(value))
         if error:
-            line["exception"] = _traceback(error)
-        return (self._render(line),), {}
+            line["exception"] = self._masked("exception", _traceback(error))
+        rendered = self._render(line)
+        for secret in self._secrets:
+            if secret in rendered:
+                rendered = rendered.replace(secret, REDACTED)
+        return (rendered,), {}
+
+    def _masked(self, key: str, value: Any) -> Any:
+        if not self._masks or value is None or key in OWN_WORDS:
+            return value
+        return mask_number(str(value)) if key in NUMBER_KEYS else mask_text(value)
 
 
 def render_json(line: Line) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from collections.abc import Sequence
 from typing import Final, Literal, Protocol, cast
 
 import structlog
@@ -39,8 +40,13 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return cast("FilteringBoundLogger", structlog.get_logger(name))
 
 
-def configure_logging(choices: LogChoices, *, fd: int = STANDARD_ERROR) -> LineWriter:
-    """Log to `fd` from now on. The writer's `close` is called at exit; call it to end sooner."""
+def configure_logging(
+    choices: LogChoices, *, secrets: Sequence[str] = (), fd: int = STANDARD_ERROR
+) -> LineWriter:
+    """Log to `fd` from now on, without any of `secrets`.
+
+    The writer's `close` is called at exit; call it to end sooner.
+    """
     level = logging.getLevelNamesMapping()[choices.level.upper()]
     writer = LineWriter(fd)
     atexit.register(writer.close)
@@ -50,7 +56,7 @@ def configure_logging(choices: LogChoices, *, fd: int = STANDARD_ERROR) -> LineW
         return LineLogger(name, writer)
 
     structlog.configure(
-        processors=[Finish(render, full_numbers=choices.full_numbers)],
+        processors=[Finish(render, full_numbers=choices.full_numbers, secrets=secrets)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=logger_named,
         cache_logger_on_first_use=False,

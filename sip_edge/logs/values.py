@@ -30,11 +30,55 @@ NUMBER_KEYS: Final = frozenset(
 )
 """Whoever logs a phone number logs it under one of these keys."""
 
+OWN_WORDS: Final = frozenset(
+    {
+        "agent_end",
+        "agent_id",
+        "call_id",
+        "call_sid",
+        "carrier",
+        "ended_by",
+        "instance",
+        "logger",
+        "outcome",
+        "refusal",
+        "result",
+        "role",
+    }
+)
+"""Keys of our own ids and words, which hold no number: most of a call's line is not searched."""
+
 _PHONE_NUMBER: Final = re.compile(r"\d(?:[-. ()]{0,3}\d){6,}")
 """Seven digits or more, with what people write between them; shorter ones name nobody."""
 _NUMBERS: Final = frozenset({int, float, bool})
 _FIRST_KEPT: Final = 4
 _LAST_KEPT: Final = 2
+
+
+_NUMBER_IN_TEXT: Final = re.compile(
+    r"(?:\+|%2[Bb]|\b(?:sips?|tel):)\d(?:[-. ()]{0,3}\d){6,}|(?<![\w.-])\d{10,15}(?![\w-])"
+)
+"""In a text that may hold other figures too (ids, times, ports): what is written as a number, after
+a plus or in a URI, and ten to fifteen digits that stand alone."""
+
+
+def mask_text(value: Any) -> Any:
+    """The same in what `plain` gave, whatever text it holds, but of numbers written so.
+
+    Lists and tables are changed in place.
+    """
+    kind = type(value)
+    if kind is str:
+        return _NUMBER_IN_TEXT.sub(_mask_after_mark, value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(item) not in _NUMBERS and key not in OWN_WORDS:
+                value[key] = mask_text(item)
+    elif kind is list:
+        for index, item in enumerate(value):
+            if type(item) not in _NUMBERS:
+                value[index] = mask_text(item)
+    return value
 
 
 def mask_number(text: str) -> str:
@@ -73,6 +117,10 @@ def _mask(match: re.Match[str]) -> str:
     hidden = max(len(digits) - _FIRST_KEPT - _LAST_KEPT, _FIRST_KEPT)
     first = len(digits) - hidden - _LAST_KEPT
     return f"{digits[:first]}{'*' * hidden}{digits[-_LAST_KEPT:]}"
+
+
+def _mask_after_mark(match: re.Match[str]) -> str:
+    return mask_number(match.group().replace("%2B", "+").replace("%2b", "+"))
 
 
 def _escape(character: str) -> str:

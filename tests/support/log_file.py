@@ -19,9 +19,9 @@ class LogFile:
         self._fd = fd
         self._writers: list[LineWriter] = []
 
-    def start(self, settings: LoggingSettings) -> None:
+    def start(self, settings: LoggingSettings, *, secrets: tuple[str, ...] = ()) -> None:
         """Log as `settings` say from now on."""
-        self._writers.append(configure_logging(settings, fd=self._fd))
+        self._writers.append(configure_logging(settings, secrets=secrets, fd=self._fd))
 
     def text(self) -> str:
         """All that was written."""

@@ -37,6 +37,47 @@ def test_numbers_are_masked_under_the_keys_of_numbers(log: LogFile) -> None:
     assert line["caller"] == "Ann <tel:+1202*****24>"
 
 
+def test_numbers_are_masked_in_every_other_text_too(log: LogFile) -> None:
+    log.start(LoggingSettings())
+
+    get_logger("x").info(
+        "call to +12025550123",
+        sip_call_id="2025550123@pbx.example.com",
+        attempts=[{"role": "primary", "detail": "ws://w/?to=%2B12025550124: refused"}],
+        reason={"uri": ["sip:+12025550125@carrier.example.com"]},
+    )
+
+    assert "55501" not in log.text()
+    [line] = log.lines()
+    assert line["event"] == "call to +1202*****23"
+    assert line["sip_call_id"] == "2025****23@pbx.example.com"
+
+
+def test_numbers_in_a_traceback_are_masked(log: LogFile) -> None:
+    log.start(LoggingSettings())
+
+    try:
+        raise ValueError("no route to sip:+12025550123@carrier.example.com")
+    except ValueError:
+        get_logger("x").exception("failed")
+
+    [line] = log.lines()
+    assert "sip:+1202*****23@carrier" in line["exception"]
+
+
+def test_secret_is_taken_out_wherever_it_stands(log: LogFile) -> None:
+    log.start(LoggingSettings(), secrets=("correct-horse-battery",))
+
+    try:
+        raise ValueError("bad header: X-Edge-Secret: correct-horse-battery")
+    except ValueError:
+        get_logger("x").exception("correct-horse-battery", detail=["correct-horse-battery"])
+
+    assert "horse" not in log.text()
+    [line] = log.lines()
+    assert line["event"] == "[secret]"
+
+
 def test_numbers_are_written_in_full_when_that_was_chosen(log: LogFile) -> None:
     log.start(LoggingSettings(full_numbers=True))
 

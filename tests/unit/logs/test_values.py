@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sip_edge.logs import mask_number, one_line
-from sip_edge.logs.values import plain
+from sip_edge.logs.values import mask_text, plain
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,43 @@ from sip_edge.logs.values import plain
 )
 def test_phone_numbers_are_masked_wherever_they_stand(text: str, masked: str) -> None:
     assert mask_number(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("refused: +12025550123", "refused: +1202*****23"),
+        ("tel:2025550123", "tel:2025****23"),
+        ("sip:12025550123@h", "sip:1202*****23@h"),
+        ("?to=%2B12025550123&x=1", "?to=+1202*****23&x=1"),
+        ("from 2025550123 to you", "from 2025****23 to you"),
+        ("+44 20 7946 0123", "+4420******23"),
+    ],
+)
+def test_what_is_written_as_a_number_is_masked_in_any_text(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0190f3a0-0000-7000-8000-012345678901",
+        "CA01234567890123456789012345678901",
+        "3848276298220188511@atlanta.example.com",
+        "2026-11-21T17:21:03.123456+00:00",
+        "192.168.100.200:5060",
+        "10 calls in 120000 ms",
+        "z9hG4bK-1234567890",
+    ],
+)
+def test_ids_times_and_addresses_are_left_as_they_are(text: str) -> None:
+    assert mask_text(text) == text
+
+
+def test_lists_and_tables_are_masked_all_through_but_for_our_own_ids() -> None:
+    value = {"a": ["+12025550123", 2025550123, None], "agent_id": "2025550123"}
+
+    assert mask_text(value) == {"a": ["+1202*****23", 2025550123, None], "agent_id": "2025550123"}
 
 
 def test_masking_a_masked_number_changes_nothing() -> None:

@@ -1,0 +1,26 @@
+"""Which texts of a configuration are secrets."""
+
+from __future__ import annotations
+
+from sip_edge.config import Config
+from sip_edge.config.secrets import secrets_in
+
+
+def test_secrets_of_carriers_and_the_passwords_of_urls_are_found_longest_first() -> None:
+    config = Config.model_validate(
+        {
+            "database": {"dsn": "postgresql://edge:p%40ssword@db.example.com:5432/edge"},
+            "carriers": {
+                "twilio": {"secret_header": "X-Edge-Secret", "secret": "correct-horse-battery"}
+            },
+        }
+    )
+
+    assert secrets_in(config) == ("correct-horse-battery", "p%40ssword", "p@ssword")
+
+
+def test_url_without_a_password_and_a_configuration_without_secrets_hold_none() -> None:
+    without = Config.model_validate({"database": {"dsn": "postgresql://db.example.com/edge"}})
+
+    assert secrets_in(without) == ()
+    assert secrets_in(Config()) == ()
