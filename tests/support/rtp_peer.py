@@ -99,12 +99,24 @@ class RtpPeer:
 
     def heard(self) -> list[RtpPacket]:
         """The RTP packets that came since the last time."""
-        packets = [parse_rtp(data) for data in _drain(self.rtp)]
+        packets = [parse_rtp(data) for data in self.heard_raw()]
         return [packet for packet in packets if packet is not None]
+
+    def heard_raw(self) -> list[bytes]:
+        """The datagrams that came to the RTP port since the last time."""
+        return _drain(self.rtp)
+
+    def heard_rtcp_raw(self) -> list[bytes]:
+        """The datagrams that came to the RTCP port since the last time."""
+        return _drain(self.rtcp)
+
+    def packet(self, payload: bytes) -> bytes:
+        """The next packet of sound, to be sent; time goes on by `say` alone."""
+        return self._packet(payload, 0, self.timestamp)
 
     def heard_rtcp(self) -> list[tuple[RtcpPacket, ...]]:
         """What was reported since the last time, one entry a datagram."""
-        return [packets for data in _drain(self.rtcp) if (packets := parse_rtcp(data))]
+        return [packets for data in self.heard_rtcp_raw() if (packets := parse_rtcp(data))]
 
     def _packet(self, payload: bytes, payload_type: int, timestamp: int) -> bytes:
         data = build_rtp(
