@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 from support.free_ports import free_port, free_ports
 
+TLS_FILES = Path(__file__).parents[1] / "data" / "tls"
 START_SECONDS = 60
 """Migrations included, on a machine that is busy with other things."""
 STOP_SECONDS = 30
@@ -28,6 +30,8 @@ CARRIERS = {
     "local": {"networks": ["127.0.0.0/24"], "country": "US"},
     "twilio": {"networks": ["127.0.54.0/24"], "provider": "twilio", "country": "US"},
     "telnyx": {"networks": ["127.0.64.0/24"], "provider": "telnyx", "country": "US"},
+    "secret": {"networks": ["127.0.71.0/24"], "country": "US", "srtp": "required"},
+    "public": {"networks": ["127.0.72.0/24"], "country": "US", "srtp": "off"},
 }
 
 
@@ -41,13 +45,22 @@ class EdgeProcess:
     ) -> None:
         self.dsn = dsn
         self.sip_port = free_port()
+        self.tls_port = free_port()
         self.http_port = free_port()
+        self.certificate = folder / "edge.pem"
+        self.key = folder / "edge.key"
+        self.install_certificate("edge")
         rtp_port = free_ports(RTP_PORTS)
         self._output = folder / "edge.log"
         self._environment = {
             **{name: value for name, value in os.environ.items() if "SIP_EDGE" not in name},
             "SIP_EDGE__SIP__HOST": self.host,
             "SIP_EDGE__SIP__PORT": str(self.sip_port),
+            "SIP_EDGE__SIP__TRANSPORTS": "udp, tcp, tls",
+            "SIP_EDGE__SIP__TLS_PORT": str(self.tls_port),
+            "SIP_EDGE__SIP__TLS_CERTIFICATE_FILE": str(self.certificate),
+            "SIP_EDGE__SIP__TLS_KEY_FILE": str(self.key),
+            "SIP_EDGE__SIP__TLS_CA_FILE": str(TLS_FILES / "ca.pem"),
             "SIP_EDGE__HTTP__HOST": self.host,
             "SIP_EDGE__HTTP__PORT": str(self.http_port),
             "SIP_EDGE__DATABASE__DSN": dsn,
@@ -67,6 +80,12 @@ class EdgeProcess:
         """Where it takes calls, as host:port."""
         return f"{self.host}:{self.sip_port}"
 
+    def install_certificate(self, name: str) -> None:
+        """Put a certificate of `tests/data/tls` and its key in place, as an ACME client would."""
+        for target, ending in ((self.key, "key"), (self.certificate, "pem")):
+            shutil.copy(TLS_FILES / f"{name}.{ending}", target.with_suffix(".new"))
+            target.with_suffix(".new").replace(target)
+
     @property
     def output(self) -> str:
         """All that it has written to standard output and standard error."""
@@ -74,9 +93,15 @@ class EdgeProcess:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `sip-edge` with this edge's environment, to its end."""
+        return self.run_with({}, *arguments)
+
+    def run_with(
+        self, settings: Mapping[str, str], *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
+        """As `run`, with some settings changed."""
         return subprocess.run(
             [sys.executable, "-m", "sip_edge", *arguments],
-            env=self._environment,
+            env={**self._environment, **settings},
             capture_output=True,
             text=True,
             timeout=START_SECONDS,

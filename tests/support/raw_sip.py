@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from dataclasses import dataclass
 from typing import Self
 
@@ -140,17 +141,24 @@ class UdpPhone(asyncio.DatagramProtocol):
 
 
 class TcpPhone:
-    """A TCP connection to the edge. Use as an asynchronous context manager."""
+    """A TCP or TLS connection to the edge. Use as an asynchronous context manager."""
 
-    def __init__(self, edge: tuple[str, int], *, local_host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        edge: tuple[str, int],
+        *,
+        local_host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._edge = edge
         self._local_host = local_host
+        self._tls = tls
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection(
-            *self._edge, local_addr=(self._local_host, 0)
+            *self._edge, local_addr=(self._local_host, 0), ssl=self._tls
         )
         return self
 
