@@ -202,3 +202,30 @@ class IdempotencyStore(Protocol):
     async def forget_expired(self) -> int:
         """Remove the keys that have expired; how many they were."""
         ...
+
+
+class AudioFile(Protocol):
+    """An open file of sound. Its methods block no event loop."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """What is there, `length` bytes at most; empty at the end, or when the disk fails."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class AudioFiles(Protocol):
+    """The folder of the messages' sound."""
+
+    async def open(self, path: str) -> AudioFile:
+        """Open a file below the folder.
+
+        Raises ProvisioningError(AUDIO_NOT_HERE) if this process cannot reach the folder, and
+        AUDIO_NOT_FOUND if the file is not in it.
+        """
+        ...
