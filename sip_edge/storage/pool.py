@@ -6,15 +6,24 @@ transaction pooler may stand between the edge and PostgreSQL.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
+from sip_edge.tasks import spawn
+
 APPLICATION_NAME: Final = "sip_edge"
 
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 """A server that does not accept within this time is as good as away; the routes serve meanwhile."""
+
+HOST_STAGGER_SECONDS: Final = 0.5
+"""How long one host of several is tried alone before the next one joins in: a server at hand takes
+a hundredth of it, and both fit into the time-out of whoever asks."""
+
+DEFAULT_PORT: Final = 5432
 
 STATEMENT_TIMEOUT_SECONDS: Final = 5.0
 """The server gives up on a statement after this time; no query of the edge needs a tenth of it."""
@@ -50,7 +59,7 @@ _SERVER_SETTINGS: Final = {
 
 async def connect(dsn: str) -> asyncpg.Connection:
     """Open one connection. Raises one of DATABASE_ERRORS."""
-    return await asyncpg.connect(dsn, **_connect_arguments())
+    return await _connect(dsn, **_connect_arguments())
 
 
 def create_pool(dsn: str) -> asyncpg.Pool:
@@ -63,6 +72,7 @@ def create_pool(dsn: str) -> asyncpg.Pool:
         min_size=0,
         max_size=POOL_MAX_SIZE,
         max_inactive_connection_lifetime=IDLE_SECONDS,
+        connect=_connect,
         **_connect_arguments(),
     )
 
@@ -73,6 +83,81 @@ async def close(connection: asyncpg.Connection) -> None:
         await connection.close(timeout=CLOSE_TIMEOUT_SECONDS)
     except DATABASE_ERRORS:
         connection.terminate()
+
+
+async def _connect(dsn: str, **arguments: Any) -> asyncpg.Connection:
+    """A connection to the first host of `dsn` that lets us in. Raises the first one's error.
+
+    asyncpg gives one time-out to all of them together: the first, if it swallows packets as a
+    machine does that is switched off, would use it up each time, and the next never be asked.
+    """
+    waiting = hosts_of(dsn)
+    if len(waiting) == 1:
+        return await asyncpg.connect(dsn, **arguments)
+    attempts: set[asyncio.Task[asyncpg.Connection | BaseException]] = set()
+    first_error: BaseException | None = None
+    try:
+        while waiting or attempts:
+            if waiting:
+                host = waiting.pop(0)
+                attempts.add(spawn(_try(dsn, {**arguments, **host}), name=f"connect to {host}"))
+            done, attempts = await asyncio.wait(
+                attempts,
+                timeout=HOST_STAGGER_SECONDS if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for attempt in done:
+                result = attempt.result()
+                if not isinstance(result, BaseException):
+                    attempts |= done - {attempt}  # To be dropped, should they have come as well.
+                    return result
+                first_error = first_error or result
+    finally:
+        for attempt in attempts:
+            attempt.cancel()
+            attempt.add_done_callback(_drop)
+    raise first_error or OSError("no host")
+
+
+async def _try(dsn: str, arguments: dict[str, Any]) -> asyncpg.Connection | BaseException:
+    """A connection, or why there is none: as a value, since it is no defect of the task."""
+    try:
+        return await asyncpg.connect(dsn, **arguments)
+    except DATABASE_ERRORS as error:
+        return error
+
+
+def _drop(attempt: asyncio.Task[asyncpg.Connection | BaseException]) -> None:
+    """Close what was reached when nobody wanted it any more."""
+    if not attempt.cancelled() and isinstance(result := attempt.result(), asyncpg.Connection):
+        result.terminate()
+
+
+def hosts_of(dsn: str) -> list[dict[str, Any]]:
+    """What to tell asyncpg besides `dsn` to reach one host after the other; {} if there is one.
+
+    Several stand in libpq's forms, `//a:5432,b:5433/name` and `?host=a,b&port=5432,5433`.
+    """
+    parts = urlsplit(dsn)
+    query = parse_qs(parts.query)
+    written = parts.netloc.rpartition("@")[2].split(",")
+    if written == [""]:
+        written = query.get("host", [""])[0].split(",")
+    if len(written) < 2:
+        return [{}]
+    ports = query.get("port", [""])[0].split(",")
+    ports = ports * len(written) if len(ports) == 1 else ports
+    try:
+        return [_host(text, port) for text, port in zip(written, ports, strict=True)]
+    except ValueError:
+        return [{}]  # asyncpg says better what is wrong with it.
+
+
+def _host(text: str, other_port: str) -> dict[str, Any]:
+    """`host`, `host:port` or `[IPv6]:port`; `other_port` stands elsewhere, or is ""."""
+    host, bracket, rest = text.removeprefix("[").partition("]" if text.startswith("[") else ":")
+    port = rest.removeprefix(":") if bracket else ""
+    return {"host": unquote(host), "port": int(port or other_port or DEFAULT_PORT)}
 
 
 def _connect_arguments() -> dict[str, Any]:
@@ -87,13 +172,14 @@ def describe_dsn(dsn: str) -> str:
     """Where `dsn` leads, without its password: `postgresql://user@host:5432/name`."""
     try:
         parts = urlsplit(dsn)
-        port = parts.port
+        hosts = parts.netloc.rpartition("@")[2]
+        port = parts.port if "," not in hosts else None
     except ValueError:
         return "an address that cannot be read"
     if parts.scheme not in ("postgresql", "postgres"):
         return "an address that is not postgresql://"
     query = parse_qs(parts.query)
-    host = parts.hostname or query.get("host", ["localhost"])[0]
+    host = hosts if "," in hosts else parts.hostname or query.get("host", ["localhost"])[0]
     user = f"{parts.username}@" if parts.username else ""
     # A host that is a folder holds the server's socket; its port only names the socket's file.
     where = host if port is None or host.startswith("/") else f"{host}:{port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip_edge.storage.pool import describe_dsn, explain_failure
+from sip_edge.storage.pool import describe_dsn, explain_failure, hosts_of
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from sip_edge.storage.pool import describe_dsn, explain_failure
         ("postgresql:///calls", "postgresql://localhost/calls"),
         ("postgresql://edge@/calls?host=/run/pg&port=5432", "postgresql://edge@/run/pg/calls"),
         ("postgresql://db/calls?password=hunter2&user=x", "postgresql://db/calls"),
+        ("postgresql://edge:hunter2@a:1,b:2/calls", "postgresql://edge@a:1,b:2/calls"),
         ("postgresql://db:port/calls", "an address that cannot be read"),
         ("postgresql://[::1/calls", "an address that cannot be read"),
         ("mysql://edge:hunter2@db/calls", "an address that is not postgresql://"),
@@ -45,3 +46,33 @@ def test_failure_without_words_is_named_by_its_kind() -> None:
     assert explain_failure("postgresql://db/calls", TimeoutError()) == (
         "cannot use PostgreSQL at postgresql://db/calls: TimeoutError; check database.dsn"
     )
+
+
+@pytest.mark.parametrize(
+    ("dsn", "hosts"),
+    [
+        ("postgresql://edge:hunter2@db:5433/calls", [{}]),
+        ("postgresql://edge@/calls?host=/run/pg&port=5432", [{}]),
+        ("postgresql:///calls", [{}]),
+        (
+            "postgresql://edge:p%2C%40@a:1,b/calls",
+            [{"host": "a", "port": 1}, {"host": "b", "port": 5432}],
+        ),
+        (
+            "postgresql://[2001:db8::1]:6432,[2001:db8::2]/calls",
+            [{"host": "2001:db8::1", "port": 6432}, {"host": "2001:db8::2", "port": 5432}],
+        ),
+        (
+            "postgresql:///calls?host=a,b&port=1,2",
+            [{"host": "a", "port": 1}, {"host": "b", "port": 2}],
+        ),
+        ("postgresql://a:http,b/calls", [{}]),
+        ("postgresql:///calls?host=a,b&port=1,2,3", [{}]),
+        (
+            "postgresql:///calls?host=a,/run/pg&port=6432",
+            [{"host": "a", "port": 6432}, {"host": "/run/pg", "port": 6432}],
+        ),
+    ],
+)
+def test_hosts_of_a_dsn_are_told_apart(dsn: str, hosts: list[dict[str, object]]) -> None:
+    assert hosts_of(dsn) == hosts
