@@ -62,7 +62,6 @@ TESTED_ELSEWHERE = {
     "phone/call.py": "process/test_phone_and_sipp.py",
     "routing/dispatch.py": "unit/routing/test_inbound.py",
     "transport/ids.py": "process/test_sipp_calls.py",
-    "transport/negotiation.py": "unit/transport/test_inbound_leg.py",
     "transport/media_port.py": "unit/transport/test_inbound_leg.py",
     "transport/outbound_leg.py": "process/test_phone_and_sipp.py",
     "transport/stream_connection.py": "integration/test_streams.py",
