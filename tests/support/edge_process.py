@@ -35,6 +35,16 @@ CARRIERS = {
 }
 
 
+NO_LIMITS = {
+    # All peers of the tests share one address, and the machine may be busy with other things.
+    "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND": "100000",
+    "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND_PER_SOURCE": "100000",
+    "SIP_EDGE__LIMITS__DATAGRAMS_PER_SECOND_PER_SOURCE": "100000",
+    "SIP_EDGE__LIMITS__MAX_LOOP_LAG_SECONDS": "30",
+    "SIP_EDGE__LIMITS__MAX_PACING_LAG_SECONDS": "30",
+}
+
+
 class EdgeProcess:
     """One edge on ports of its own. `dsn` names a database that is its alone."""
 
@@ -71,6 +81,7 @@ class EdgeProcess:
             "SIP_EDGE__DATABASE__SPOOL_DIR": str(folder / "spool"),
             "SIP_EDGE__CARRIERS": json.dumps(CARRIERS),
             "SIP_EDGE__SHUTDOWN__DRAIN_SECONDS": "5",
+            **NO_LIMITS,
             **(settings or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
