@@ -22,7 +22,7 @@ MODULES = (
     Path("/usr/lib/x86_64-linux-gnu/baresip/modules"),
     Path("/usr/local/lib/baresip/modules"),
 )
-NEEDED = ("account", "aubridge", "aufile", "ctrl_tcp", "g711", "menu", "sndfile")
+NEEDED = ("account", "aubridge", "aufile", "ctrl_tcp", "g711", "menu", "sndfile", "srtp")
 RTP_PORTS = 20
 
 
@@ -40,12 +40,20 @@ class Baresip:
     """One phone. Use as an asynchronous context manager."""
 
     def __init__(
-        self, folder: Path, *, says: Samples, codec: str = "pcmu", transport: str = "udp"
+        self,
+        folder: Path,
+        *,
+        says: Samples,
+        codec: str = "pcmu",
+        transport: str = "udp",
+        encryption: str | None = None,
     ) -> None:
+        """`encryption` is "srtp" (a=crypto under RTP/AVP) or "srtp-mand" (RTP/SAVP)."""
         self._folder = folder
         self._says = says
         self._codec = codec
         self._transport = transport
+        self._encryption = encryption
         self._control_port = free_port()
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -165,7 +173,9 @@ class Baresip:
         (self._folder / "config").write_text(configuration)
         account = (
             f"<sip:+12025550123@127.0.0.1;transport={self._transport}>"
-            f";regint=0;audio_codecs={self._codec}/8000/1;ptime=20\n"
+            f";regint=0;audio_codecs={self._codec}/8000/1;ptime=20"
         )
-        (self._folder / "accounts").write_text(account)
+        if self._encryption is not None:
+            account += f";mediaenc={self._encryption}"
+        (self._folder / "accounts").write_text(f"{account}\n")
         (self._folder / "contacts").write_text("")
