@@ -177,6 +177,25 @@ def test_key_whose_end_was_lost_is_a_digit_all_the_same():
     run(check())
 
 
+def test_key_that_sip_and_rtp_tell_is_heard_once():
+    async def check() -> None:
+        with rtp_call() as call:
+            begin(call)
+            call.session.hear_key("5")
+            for text in ("050a00a0", "058a01e0"):
+                call.peer.send_event(call.port, bytes.fromhex(text))
+                await asyncio.sleep(0.02)
+            assert call.ear.digits == "5"
+            call.session.hear_key("6")
+            call.session.hear_key("6")
+            assert call.ear.digits == "566"
+            call.session.close()
+            call.session.hear_key("7")
+            assert call.ear.digits == "566"
+
+    run(check())
+
+
 def test_our_keys_reach_the_peer_as_events():
     async def check() -> None:
         with rtp_call() as call:
