@@ -87,6 +87,12 @@ class EdgeProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def address(self) -> str:
         """Where it takes calls, as host:port."""
         return f"{self.host}:{self.sip_port}"
