@@ -165,6 +165,11 @@ class TcpPhone:
     async def __aexit__(self, *_: object) -> None:
         assert self._writer is not None
         self._writer.close()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._writer.wait_closed()
+        except OSError:
+            pass  # the edge had closed it
 
     @property
     def address(self) -> tuple[str, int]:
