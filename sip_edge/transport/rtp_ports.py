@@ -87,7 +87,11 @@ class RtpPortPool:
             if not self._free:
                 break
             port = self._take()
-            sockets = self._open(port)
+            try:
+                sockets = self._open(port)
+            except NoRtpPortError:
+                self._free.append(port)  # The system has refused us, not the port.
+                raise
             if sockets is not None:
                 self._lent.add(port)
                 return sockets

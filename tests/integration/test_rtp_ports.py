@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Callable
 
@@ -142,6 +143,19 @@ def test_address_that_is_not_ours_is_an_error():
     )
     with pytest.raises(NoRtpPortError, match=r"192\.0\.2\.1 port 20000"):
         pool.acquire(0.0)
+
+
+def test_port_that_could_not_be_opened_for_want_of_descriptors_is_not_lost():
+    pool, _ = pool_of(2)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        for _ in range(3):
+            with pytest.raises(NoRtpPortError, match="Too many open files"):
+                pool.acquire(0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert pool.count_free(0.0) == 2
 
 
 def test_pairs_of_an_ipv6_address_can_be_lent():
