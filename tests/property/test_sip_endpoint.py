@@ -26,6 +26,8 @@ from sip_edge.sip.effects import (
     AnswerReceived,
     Effect,
     InviteReceived,
+    OfferReceived,
+    ProvisionalAcknowledged,
     Refused,
     Send,
     SendTo,
@@ -37,6 +39,18 @@ from sip_edge.sip.parser import parse_message
 
 COMMANDS = ("ring", "answer", "reject", "accept_offer", "reject_offer", "hang_up", "send_request")
 METHODS = ("INVITE", "UPDATE", "INFO", "OPTIONS", "NOTIFY", "BYE", "REFER", "FOO")
+ADDITIONS: tuple[list[tuple[str, str]], ...] = (
+    [],
+    [("Require", "foo")],
+    [("Expires", "7")],
+    [("Require", "100rel")],
+    [("Supported", "timer")],
+    [("Supported", "timer"), ("Session-Expires", "90;refresher=uac"), ("Require", "100rel")],
+    [("Supported", "timer"), ("Session-Expires", "90"), ("Allow", "INVITE, UPDATE")],
+    [("Session-Expires", "90;refresher=uac"), ("Min-SE", "100")],
+    [("Supported", "timer"), ("Session-Expires", "30")],
+)
+"""What an INVITE or UPDATE may bring along."""
 UNREADABLE = (b"400 ", b"414 ", b"505 ", b"513 ")
 INDEX = st.integers(min_value=0, max_value=999)
 
@@ -55,27 +69,44 @@ class AnyOrder(RuleBasedStateMachine):
         self.announced: set[int] = set()
         self.ended: Counter[int] = Counter()
         self.finals: defaultdict[tuple[str, str, str, str], set[int]] = defaultdict(set)
+        self.admitted: dict[str, int] = {}
+        self.rseq: dict[str, str] = {}
+        self.offered_early: set[str] = set()
 
     # What the network does.
 
     @rule(
         body=st.sampled_from([OFFER, b""]),
         flow=st.sampled_from([UDP_FLOW, TCP_FLOW]),
-        header=st.sampled_from([None, ("Require", "foo"), ("Expires", "7")]),
+        headers=st.sampled_from(ADDITIONS),
     )
-    def call(self, body: bytes, flow: Flow, header: tuple[str, str] | None) -> None:
+    def call(self, body: bytes, flow: Flow, headers: list[tuple[str, str]]) -> None:
         number = len(self.callers) + 1
         caller = Caller(flow=flow, call_id=f"call-{number}", to_tag="not-known-yet")
         self.callers.append(caller)
-        headers = [] if header is None else [header]
         data = caller.invite(branch=f"z9hG4bK-invite-{number}", body=body, headers=headers)
         self.receive(data, flow)
 
-    @rule(index=INDEX, method=st.sampled_from(METHODS), body=st.sampled_from([OFFER, b""]))
-    def request_within_dialog(self, index: int, method: str, body: bytes) -> None:
+    @rule(
+        index=INDEX,
+        method=st.sampled_from(METHODS),
+        body=st.sampled_from([OFFER, b""]),
+        headers=st.sampled_from(ADDITIONS),
+    )
+    def request_within_dialog(
+        self, index: int, method: str, body: bytes, headers: list[tuple[str, str]]
+    ) -> None:
         if self.callers:
             caller = self.callers[index % len(self.callers)]
-            self.receive(caller.request(method, body=body), caller.flow)
+            self.receive(caller.request(method, body=body, headers=headers), caller.flow)
+
+    @rule(index=INDEX, body=st.sampled_from([ANSWER, b""]), off_by=st.sampled_from([0, 0, 0, 1]))
+    def acknowledge_provisional(self, index: int, body: bytes, off_by: int) -> None:
+        if self.callers:
+            caller = self.callers[index % len(self.callers)]
+            rseq = int(self.rseq.get(caller.call_id, "1")) + off_by
+            headers = [("RAck", f"{rseq} {caller.first_cseq} INVITE")]
+            self.receive(caller.request("PRACK", body=body, headers=headers), caller.flow)
 
     @rule(index=INDEX, body=st.sampled_from([ANSWER, b""]))
     def acknowledge(self, index: int, body: bytes) -> None:
@@ -118,14 +149,17 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(
         index=INDEX,
-        status=st.sampled_from([100, 180, 200, 200, 302, 408, 481, 486, 487, 503]),
+        status=st.sampled_from([100, 180, 200, 200, 302, 405, 408, 422, 481, 487, 491, 503]),
         to_tag=st.sampled_from(["callee", "other", None]),
+        interval=st.sampled_from([None, "90;refresher=uac", "90;refresher=uas"]),
     )
-    def respond(self, index: int, status: int, to_tag: str | None) -> None:
+    def respond(self, index: int, status: int, to_tag: str | None, interval: str | None) -> None:
         if self.own_requests:
-            request, _ = self.own_requests[index % len(self.own_requests)]
+            request, _ = self.own_requests[-1 - index % len(self.own_requests)]
+            headers = [] if interval is None else [("Session-Expires", interval)]
             if request.method != "ACK":
-                self.receive(response_bytes(request, status, to_tag=to_tag), UDP_FLOW)
+                data = response_bytes(request, status, to_tag=to_tag, headers=headers)
+                self.receive(data, UDP_FLOW)
 
     @rule(index=INDEX)
     def fail_to_send(self, index: int) -> None:
@@ -156,7 +190,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # Time.
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, 3.0, 31.0, 200.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.5, 3.0, 31.0, 45.0, 200.0]))
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.observe([effect for _, effect in run_timers(self.endpoint, self.now)])
@@ -180,6 +214,9 @@ class AnyOrder(RuleBasedStateMachine):
         for session in self.sessions:
             self.do("hang_up", session)
         self.observe([effect for _, effect in run_timers(self.endpoint, self.now + 1000.0)])
+        for branch, session in self.admitted.items():
+            statuses = [found for key, found in self.finals.items() if key[1] == branch]
+            assert len(statuses) == 1, (session, statuses)
         left = (self.endpoint.sessions, self.endpoint.transactions, self.endpoint.next_timeout())
         assert left == (0, 0, None)
 
@@ -193,7 +230,7 @@ class AnyOrder(RuleBasedStateMachine):
         endpoint, now = self.endpoint, self.now
         match command:
             case "ring":
-                effects = endpoint.ring(session, now)
+                effects = endpoint.ring(session, now, offer=OFFER)
             case "answer":
                 effects = endpoint.answer(session, ANSWER, now)
             case "reject":
@@ -219,15 +256,21 @@ class AnyOrder(RuleBasedStateMachine):
                     message = parse_message(effect.data)
                     assert isinstance(message, Request)
                     self.own_requests.append((message, effect))
-                case InviteReceived(session=session):
+                case InviteReceived(session=session, request=request):
                     assert session not in self.sessions
+                    self.admitted[request.top_via.branch or ""] = session
                     self.sessions.append(session)
                     self.announced.add(session)
                 case SessionEnded(session=session) | Refused(session=session):
                     assert session in self.announced
                     self.ended[session] += 1
                     assert self.ended[session] == 1
-                case Acknowledged(session=session) | AnswerReceived(session=session):
+                case (
+                    Acknowledged(session=session)
+                    | AnswerReceived(session=session)
+                    | ProvisionalAcknowledged(session=session)
+                    | OfferReceived(session=session)
+                ):
                     assert self.ended[session] == 0
                 case _:
                     pass
@@ -238,6 +281,7 @@ class AnyOrder(RuleBasedStateMachine):
         message = parse_message(send.data)
         assert isinstance(message, Response)
         self.learn_tag(message)
+        self.observe_reliability(message)
         if message.cseq.method == "INVITE" and message.status >= 200:
             key = (
                 message.call_id,
@@ -247,6 +291,20 @@ class AnyOrder(RuleBasedStateMachine):
             )
             self.finals[key].add(message.status)
             assert len(self.finals[key]) == 1, self.finals[key]
+
+    def observe_reliability(self, message: Response) -> None:
+        """RFC 3262: no 2xx to an INVITE before the PRACK of our offer in a 180."""
+        match message.cseq.method, message.status:
+            case "INVITE", 180 if "RSeq" in message.headers:
+                self.rseq[message.call_id] = message.headers.get("RSeq") or ""
+                if message.body:
+                    self.offered_early.add(message.call_id)
+            case "PRACK", 200:
+                self.offered_early.discard(message.call_id)
+            case "INVITE", 200:
+                assert message.call_id not in self.offered_early
+            case _:
+                pass
 
     def learn_tag(self, message: Response) -> None:
         """A peer knows its dialog from the first response with a tag."""
