@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.api_commands import add_api
 from sip_edge.config import Config, ConfigError, load_config, published_networks
 from sip_edge.health import Page, check, page_url
 from sip_edge.voicemail_commands import add_voicemail
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_call(commands)
     _add_route(commands)
     add_voicemail(commands, _add_config, _config, _run)
+    add_api(commands, _add_config, _config, _run)
     _add_health(commands)
     return parser
 

@@ -178,6 +178,7 @@ class Metrics:
         self.rtp_lost = count("rtp_packets_lost", "RTP packets that never came")
         self.rtp_late = count("rtp_packets_late", "RTP packets that came after their time")
         self.rtp_strangers = count("rtp_packets_strangers", "RTP packets from somebody else")
+        self.api_restarts = count("api_restarts", "Ends of the control API that nobody asked for")
         self.internal_errors = count("internal_errors", "Faults of ours; 0 is the only good value")
         attempts = Counter(
             "sip_edge_dispatch_attempts",

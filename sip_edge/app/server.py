@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from sip_edge.agents.settings import WorkerSettings
 from sip_edge.agents.websocket import WebSocketAgents
-from sip_edge.api import HttpServer, ListenError, ReadyState, Sources, make_app
+from sip_edge.api import ReadyState
+from sip_edge.app.control_process import control_beside
 from sip_edge.app.database import open_database
 from sip_edge.app.errors import StartError
+from sip_edge.app.http_side import start_http
 from sip_edge.app.observers import (
     CallEvents,
     RecordEvents,
@@ -200,7 +202,10 @@ class Server:
     async def follow_database(self) -> None:
         """Open, migrate and follow the database until cancelled."""
         try:
-            async with open_database(self._config.database, report=_report_database) as dsn:
+            async with (
+                open_database(self._config.database, report=_report_database) as dsn,
+                control_beside(self._config, dsn, on_restart=self._metrics.api_restarts.inc),
+            ):
                 await self._migrate(dsn)
                 async with create_pool(dsn) as pool, self._writing_records(dsn):
                     self._voicemail.mailbox.connect(VoicemailStore(pool))
@@ -334,7 +339,9 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
         stack.push_async_callback(server.resolver.close)
         stack.callback(server.agents.close)
         stack.callback(server.notifier.close)
-        server.http_url = _start_http(config, metrics, server, watch, stack)
+        server.http_url = start_http(
+            config.http, stack, metrics=metrics, watch=watch, readiness=server.readiness
+        )
         stack.callback(server.sip.close)
         address = await server.sip.open()
         server.sip.set_available(False)
@@ -361,27 +368,6 @@ async def _open_records(config: Config, metrics: Metrics, stack: AsyncExitStack)
         return await stack.enter_async_context(records)
     except OSError as error:
         raise StartError(f"database.spool_dir {spool_dir}: {error.strerror or error}") from error
-
-
-def _start_http(
-    config: Config, metrics: Metrics, server: Server, watch: LoopWatch, stack: AsyncExitStack
-) -> str:
-    """Start the HTTP thread, to be stopped by `stack`; its URL. Raises StartError."""
-    sources = Sources(
-        version=version("sip-edge"),
-        metrics=metrics.render,
-        seconds_since_tick=watch.seconds_since_tick,
-        readiness=server.readiness,
-        on_error=metrics.internal_errors.inc,
-    )
-    host = config.http.host
-    http = HttpServer(host=host, port=config.http.port, make_app=lambda: make_app(sources))
-    try:
-        port = http.start()
-    except ListenError as error:
-        raise StartError(str(error)) from error
-    stack.push_async_callback(http.stop)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve(config: Config) -> int:

@@ -53,6 +53,10 @@ class ApiKeys:
         if not await self._store.revoke(workspace_id, key_id):
             raise ProvisioningError(ErrorCode.NOT_FOUND, "There is no such API key.")
 
+    async def is_empty(self) -> bool:
+        """True if nobody has a key yet."""
+        return await self._store.is_empty()
+
     async def authenticate(self, secret: str) -> Principal | None:
         """Whose key this is; None if it is nobody's.
 

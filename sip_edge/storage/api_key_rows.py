@@ -27,6 +27,7 @@ _TOUCH: Final = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1"
 _REVOKE: Final = """
 UPDATE api_keys SET revoked_at = now() WHERE workspace_id = $1 AND id = $2 AND revoked_at IS NULL
 """
+_REVOKE_ANY: Final = "UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 _ANY: Final = "SELECT 1 FROM api_keys WHERE revoked_at IS NULL LIMIT 1"
 
 _WORKSPACE: Final = "SELECT id, name FROM workspaces"
@@ -68,6 +69,10 @@ class PostgresApiKeys:
     async def revoke(self, workspace_id: UUID, key_id: UUID) -> bool:
         """See ApiKeyStore.revoke."""
         return await self._database.execute(_REVOKE, workspace_id, key_id) > 0
+
+    async def revoke_any(self, key_id: UUID) -> bool:
+        """End a key, whosever it is: for the operator."""
+        return await self._database.execute(_REVOKE_ANY, key_id) > 0
 
     async def is_empty(self) -> bool:
         """See ApiKeyStore.is_empty."""

@@ -62,7 +62,7 @@ async def connect(dsn: str) -> asyncpg.Connection:
     return await _connect(dsn, **_connect_arguments())
 
 
-def create_pool(dsn: str) -> asyncpg.Pool:
+def create_pool(dsn: str, *, max_size: int = POOL_MAX_SIZE) -> asyncpg.Pool:
     """A pool that opens its connections when they are needed: `async with create_pool(dsn)`.
 
     It can be made while PostgreSQL is away.
@@ -70,7 +70,7 @@ def create_pool(dsn: str) -> asyncpg.Pool:
     return asyncpg.create_pool(
         dsn,
         min_size=0,
-        max_size=POOL_MAX_SIZE,
+        max_size=max_size,
         max_inactive_connection_lifetime=IDLE_SECONDS,
         connect=_connect,
         **_connect_arguments(),

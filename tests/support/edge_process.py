@@ -57,6 +57,7 @@ class EdgeProcess:
         self.sip_port = free_port()
         self.tls_port = free_port()
         self.http_port = free_port()
+        self.api_port = free_port()
         self.certificate = folder / "edge.pem"
         self.key = folder / "edge.key"
         self.install_certificate("edge")
@@ -73,6 +74,9 @@ class EdgeProcess:
             "SIP_EDGE__SIP__TLS_CA_FILE": str(TLS_FILES / "ca.pem"),
             "SIP_EDGE__HTTP__HOST": self.host,
             "SIP_EDGE__HTTP__PORT": str(self.http_port),
+            # A process more, which most tests do without.
+            "SIP_EDGE__API__ENABLED": "false",
+            "SIP_EDGE__API__PORT": str(self.api_port),
             "SIP_EDGE__DATABASE__DSN": dsn,
             "SIP_EDGE__DATABASE__DATA_DIR": str(folder / "data"),
             "SIP_EDGE__MEDIA__PORT_MIN": str(rtp_port),
@@ -81,6 +85,7 @@ class EdgeProcess:
             "SIP_EDGE__DATABASE__SPOOL_DIR": str(folder / "spool"),
             "SIP_EDGE__CARRIERS": json.dumps(CARRIERS),
             "SIP_EDGE__SHUTDOWN__DRAIN_SECONDS": "5",
+            "SIP_EDGE__DISPATCH__FORWARD_HEADERS": "X-Case",
             **NO_LIMITS,
             **(settings or {}),
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -71,6 +72,12 @@ def make_control_app(
     app.add_middleware(Gate, services=services, settings=settings, rate=rate)
     app.add_middleware(RequestLog, observer=observer, clock=clock)
     return app
+
+
+def operations() -> tuple[str, ...]:
+    """The names of all operations, for whoever counts them."""
+    routes = [route for router in ROUTERS for route in router.routes]
+    return tuple(route.name for route in routes if isinstance(route, APIRoute))
 
 
 async def _on_refusal(_: Request, error: Exception) -> Response:

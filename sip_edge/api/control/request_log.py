@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST_REQUEST_ID: Final = 128
 OTHER: Final = "other"
 """The operation of a path that is none of ours."""
-_QUIET: Final = frozenset({"healthz", "readyz", "metrics"})
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds, and no news."""
 
 _log = get_logger("sip_edge.api")
@@ -67,7 +67,7 @@ class RequestLog:
         route = scope.get("route")
         operation = getattr(route, "name", None) or OTHER
         self._observer.request_ended(operation, status, seconds)
-        if operation in _QUIET:
+        if scope["path"] in _QUIET:
             return
         principal = scope.get("state", {}).get("principal")
         _log.info(
