@@ -49,6 +49,10 @@ class WorkerCall:
         """Take back what has not been played."""
         await self._send({"event": "clear"})
 
+    async def send_text(self, text: str) -> None:
+        """Send a message that may be none of the dialect."""
+        await self._connection.send(text)
+
     async def hang_up(self, code: int = 1000) -> None:
         """Close the WebSocket."""
         await self._connection.close(code)

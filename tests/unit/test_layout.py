@@ -49,7 +49,6 @@ TESTED_ELSEWHERE = {
     "agents/websocket.py": "contract/test_agent_gateway.py",
     "app/database.py": "process/test_serve.py",
     "app/gatekeeper.py": "process/test_security_sources.py",
-    "app/observers.py": "process/test_accounting.py",
     "config/carriers.py": "unit/config/test_settings.py",
     "config/limits.py": "unit/config/test_settings.py",
     "config/media.py": "unit/config/test_settings.py",

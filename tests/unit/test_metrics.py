@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from support.metric_watch import series_of
 from support.ticks import Ticks
 
 from sip_edge.api import ReadyState
@@ -201,6 +202,44 @@ def test_stage_that_was_not_reached_is_not_measured(metrics: Metrics) -> None:
     metrics.call_ended(_answered_call())
 
     assert _value(metrics, "setup_stage_seconds_count", stage="ack") == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "series"),
+    [
+        *((each, f'sip_edge_calls_total{{outcome="{each.value}"}}') for each in Outcome),
+        *((each, f'sip_edge_call_ends_total{{by="{each.value}"}}') for each in EndedBy),
+        *((each, f'sip_edge_calls_refused_total{{refusal="{each.value}"}}') for each in Refusal),
+        *((each, f'sip_edge_agent_ends_total{{end="{each.value}"}}') for each in AgentEnd),
+        *(
+            (each, f'sip_edge_dispatch_attempts_total{{reason="{each.value}",result="failed"}}')
+            for each in AttemptFailure
+        ),
+    ],
+)
+def test_every_word_of_a_call_moves_its_series(
+    metrics: Metrics,
+    word: Outcome | EndedBy | Refusal | AgentEnd | AttemptFailure,
+    series: str,
+) -> None:
+    report = CallReport(FACTS, CallTimeline(5.0, clock=Ticks(5.0)), Outcome.REFUSED)
+    match word:
+        case Outcome():
+            report.outcome = word
+        case EndedBy():
+            report.ended_by = word
+        case Refusal():
+            report.refusal = word
+        case AgentEnd():
+            report.agent_end = word
+        case AttemptFailure():
+            report.attempts = [Attempt(Role.PRIMARY, "a", 0.01, word)]
+
+    metrics.call_ended(report)
+
+    moved = {name for name, n in series_of(metrics.render()[0].decode()).items() if n}
+    always = {'sip_edge_calls_total{outcome="refused"}'} - {series}
+    assert moved - always == {series}
 
 
 def test_response_without_a_series_of_its_own_is_counted_as_other(metrics: Metrics) -> None:
