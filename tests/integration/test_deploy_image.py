@@ -89,6 +89,7 @@ def test_ports_are_those_of_the_configuration(image: Stage) -> None:
     assert image.last("EXPOSE").rest.split() == [
         f"{config.sip.port}/udp",
         f"{config.sip.port}/tcp",
+        f"{config.sip.tls_port}/tcp",
         f"{config.http.port}/tcp",
     ]
     rtp = f"{config.media.port_min}-{config.media.port_max}/udp"
