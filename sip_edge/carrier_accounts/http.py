@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import httpx
@@ -78,6 +80,7 @@ class CarrierHttp:
             timeout=httpx.Timeout(answer_seconds, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=20.0),
             follow_redirects=False,
+            verify=_trust(),
             # The environment must not send customers' keys through a proxy that nobody configured.
             trust_env=False,
         )
@@ -209,6 +212,12 @@ class CarrierHttp:
                 may_have_happened=is_write,
             )
         return body
+
+
+@lru_cache(maxsize=1)
+def _trust() -> ssl.SSLContext:
+    """The authorities to believe: reading them takes longer than a request, and they stay."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _encode(form: Params | None, json: Json | None) -> tuple[bytes | None, dict[str, str]]:

@@ -68,6 +68,8 @@ class TwilioAccount:
 
     async def search(self, query: SearchQuery) -> Sequence[AvailableNumber]:
         """See CarrierAccount.search. Asks for local numbers."""
+        if not fields.is_identifier(query.country):
+            return []
         params = [("VoiceEnabled", "true"), ("PageSize", str(query.limit))]
         # Numbers that need an address on file cannot be bought in one step.
         params.append(("ExcludeAllAddressRequired", "true"))

@@ -73,7 +73,7 @@ _CODES: Mapping[CarrierFault, tuple[ErrorCode, str]] = {
     ),
     CarrierFault.DOWN: (ErrorCode.CARRIER_UNAVAILABLE, "The carrier does not answer."),
     CarrierFault.UNKNOWN: (
-        ErrorCode.CARRIER_UNAVAILABLE,
+        ErrorCode.CARRIER_REFUSED,
         "The carrier refused, for a reason that is not known here.",
     ),
 }

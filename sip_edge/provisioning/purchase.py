@@ -113,7 +113,7 @@ class Purchases:
         if idempotency_key is not None:
             known = await self._store.by_key(workspace_id, idempotency_key)
             if known is not None:
-                return await self._join(known, request, deadline)
+                return await self._join(known, request, idempotency_key, deadline)
         named = [request.agent_id, *routing_agents(request.inbound_routing)]
         await self._agents.require(workspace_id, named)
         try:
@@ -132,7 +132,7 @@ class Purchases:
                     raise
                 continue
             if not is_new:
-                return await self._join(purchase, request, deadline)
+                return await self._join(purchase, request, idempotency_key, deadline)
             self._observer.purchase_moved(purchase, None)
             purchase = await self._pursue(await self._steps.order(purchase), deadline)
             is_gone = purchase.state is PurchaseState.FAILED and purchase.failure in _NEXT_WILL_DO
@@ -209,15 +209,19 @@ class Purchases:
         return purchase
 
     async def _join(
-        self, purchase: Purchase, request: PurchaseRequest, deadline: datetime
+        self,
+        purchase: Purchase,
+        request: PurchaseRequest,
+        idempotency_key: str | None,
+        deadline: datetime,
     ) -> PhoneNumber:
         """The same request again: wait for what comes of the first one."""
-        is_same = (
-            purchase.agent_id == request.agent_id
-            and purchase.friendly_name == request.friendly_name
-            and purchase.inbound_routing == request.inbound_routing
-        )
-        if not is_same:
+        if not _is_same(purchase, request):
+            if idempotency_key is not None and purchase.idempotency_key == idempotency_key:
+                raise ProvisioningError(
+                    ErrorCode.IDEMPOTENCY_KEY_REUSED,
+                    "Another number was bought with this Idempotency-Key.",
+                )
             raise ProvisioningError(
                 ErrorCode.PURCHASE_PENDING,
                 "This number is being bought already, with another agent or other routing.",
@@ -270,6 +274,16 @@ def unfinished_number(purchase: Purchase) -> PhoneNumber:
 
 _NEXT_WILL_DO: Final = frozenset({ErrorCode.NUMBER_UNAVAILABLE, ErrorCode.NUMBER_TAKEN})
 """Why one number cannot be bought that say nothing of the next one."""
+
+
+def _is_same(purchase: Purchase, request: PurchaseRequest) -> bool:
+    """True if the purchase is what the request asks for."""
+    return (
+        request.phone_number in (None, purchase.phone_number)
+        and purchase.agent_id == request.agent_id
+        and purchase.friendly_name == request.friendly_name
+        and purchase.inbound_routing == request.inbound_routing
+    )
 
 
 def _is_settled(purchase: Purchase) -> bool:
