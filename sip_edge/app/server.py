@@ -30,12 +30,12 @@ from sip_edge.app.observers import (
     VoicemailEvents,
     WorkerEvents,
 )
-from sip_edge.app.sip_side import PROCESS, SipSide
+from sip_edge.app.sip_side import PROCESS, SIP_NAMES, SipSide
 from sip_edge.logs import configure_logging, get_logger
 from sip_edge.loopwatch import LoopWatch, tune_gc
 from sip_edge.metrics import Metrics
 from sip_edge.notify import Notifier
-from sip_edge.resolver import CaresLookup, Resolver, ResolverSettings
+from sip_edge.resolver import ResolverSettings, make_resolver
 from sip_edge.routing.ports import RoutesUnavailableError
 from sip_edge.storage.call_records import CallRecords
 from sip_edge.storage.call_store import PostgresCallStore
@@ -99,10 +99,8 @@ class Server:
         self.sip_address = ""
         self.http_url = ""
         self.events = CallEvents(metrics, records)
-        settings = ResolverSettings()
-        self.resolver = Resolver(
-            settings=settings, lookup=CaresLookup(settings=settings), clock=self._loop.time
-        )
+        self.resolver = make_resolver(ResolverSettings(), self._loop.time)
+        self.sip_resolver = make_resolver(SIP_NAMES, self._loop.time)
         self.agents = WebSocketAgents(
             settings=WorkerSettings(
                 ca_file=config.dispatch.worker_ca_file,
@@ -121,7 +119,7 @@ class Server:
             config=config,
             metrics=metrics,
             events=self.events,
-            resolver=self.resolver,
+            resolver=self.sip_resolver,
             directory=self,
             agents=self.agents,
             voicemail=voicemail,
@@ -337,6 +335,7 @@ async def running_server(config: Config) -> AsyncIterator[Server]:
             config=config, metrics=metrics, watch=watch, voicemail=voicemail, records=records
         )
         stack.push_async_callback(server.resolver.close)
+        stack.push_async_callback(server.sip_resolver.close)
         stack.callback(server.agents.close)
         stack.callback(server.notifier.close)
         server.http_url = start_http(

@@ -17,6 +17,7 @@ from sip_edge.config import public_address
 from sip_edge.logs import get_logger
 from sip_edge.loopwatch import LoopWatch
 from sip_edge.media.tones import hold_tone
+from sip_edge.resolver import ResolverSettings
 from sip_edge.routing.dispatch import DispatchRules
 from sip_edge.routing.inbound import InboundCallHandler
 from sip_edge.routing.number import normalise
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 _ANY_NUMBER = "2025550100"
 PROCESS = "w0"
 """This process among those that share the port (decision 18); it is alone for now."""
+SIP_NAMES = ResolverSettings(max_names=1024, max_in_flight=64)
+"""A resolver apart from the workers': a caller who sends Contacts with dead names, whose servers
+never answer, uses up these questions and no worker's."""
 SESSIONS_PER_CALL = 2
 """Dialogs that end take 32 s to be forgotten, so the core holds more of them than calls."""
 

@@ -8,6 +8,8 @@ equal questions, and serves what it knew when the name servers are away (RFC 876
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sip_edge.resolver.answers import (
     Answer,
     Lookup,
@@ -21,6 +23,9 @@ from sip_edge.resolver.cache import Resolver
 from sip_edge.resolver.cares import CaresLookup
 from sip_edge.resolver.names import is_host_name, numeric_address
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "Answer",
     "CaresLookup",
@@ -32,5 +37,11 @@ __all__ = [
     "Service",
     "ServiceAnswer",
     "is_host_name",
+    "make_resolver",
     "numeric_address",
 ]
+
+
+def make_resolver(settings: ResolverSettings, clock: Callable[[], float]) -> Resolver:
+    """A resolver that asks name servers through c-ares. `clock` is the loop's."""
+    return Resolver(settings=settings, lookup=CaresLookup(settings=settings), clock=clock)
