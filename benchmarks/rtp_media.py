@@ -4,6 +4,10 @@ Each call hears RTP from another process, hands it to its listener, which plays 
 in, one frame to the listener, one frame queued, one packet out. No WebSocket, no SIP.
 
     python benchmarks/rtp_media.py [--calls 100] [--seconds 5] [--loop uvloop|asyncio]
+                                   [--srtp AES_CM_128_HMAC_SHA1_80|compare]
+
+With `--srtp compare` the same calls run plain and with each suite, in turn, three times; the last
+lines are the ratios of the medians.
 
 The server runs on the first core, the packets come from the second one. Run it when nothing else
 does; compare only figures at the same number of calls.
@@ -23,14 +27,23 @@ import time
 from multiprocessing.connection import Connection
 
 import uvloop
+from pylibsrtp import Policy, Session
 
 from sip_edge.media.offer_answer import AudioParameters, Codec, Direction
 from sip_edge.media.rtp import build_rtp
+from sip_edge.media.sdes import CryptoSuite, SrtpKeys, SrtpPolicy
 from sip_edge.transport.rtp_ports import RtpPortPool
 from sip_edge.transport.rtp_session import RtpSession, RtpSettings
 from sip_edge.transport.rtp_wheel import RtpWheel
 
 HOST = "127.0.0.1"
+ROUNDS = 3
+PROFILES = {
+    CryptoSuite.AES_CM_128_HMAC_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    CryptoSuite.AES_CM_128_HMAC_SHA1_32: Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
+    CryptoSuite.AEAD_AES_128_GCM: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    CryptoSuite.AEAD_AES_256_GCM: Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+}
 WARM_UP_SECONDS = 2.0
 
 
@@ -56,8 +69,22 @@ class Nobody:
     def on_rtp_timeout(self) -> None: ...
 
 
-def generate(pipe: Connection, calls: int, codec: Codec) -> None:
+def keys_for(suite: CryptoSuite | None) -> SrtpKeys | None:
+    """The server's keys: any will do."""
+    if suite is None:
+        return None
+    local, remote = (bytes([n]) * suite.key_bytes for n in (1, 2))
+    return SrtpKeys(tag="1", suite=suite, local_key=local, remote_key=remote)
+
+
+def generate(pipe: Connection, calls: int, codec: Codec, suite: CryptoSuite | None) -> None:
     """Be all the callers: send 50 packets a second for each, read what comes back."""
+    sealing = None
+    if suite is not None:
+        key = bytes([2]) * suite.key_bytes
+        sealing = Session(
+            Policy(key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=PROFILES[suite])
+        )
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(calls)]
     poller = select.epoll()
@@ -92,13 +119,17 @@ def generate(pipe: Connection, calls: int, codec: Codec) -> None:
             ssrc=number,
             payload=payload,
         )
-        sockets[number].sendto(packet, (HOST, ports[number]))
+        sealed = packet if sealing is None else sealing.protect(packet)
+        sockets[number].sendto(sealed, (HOST, ports[number]))
         step += 1
     gaps = sorted(gaps[len(gaps) // 3 :])
     pipe.send((received, [gaps[int(len(gaps) * q)] * 1000 for q in (0.5, 0.9, 0.99)]))
 
 
-async def measure(pipe: Connection, calls: int, seconds: float, codec: Codec) -> None:
+async def measure(
+    pipe: Connection, calls: int, seconds: float, codec: Codec, suite: CryptoSuite | None
+) -> float:
+    """Microseconds of CPU a call and 20 ms."""
     loop = asyncio.get_running_loop()
     lags: list[float] = []
     wheel = RtpWheel(loop=loop, on_lag=lags.append)
@@ -113,6 +144,7 @@ async def measure(pipe: Connection, calls: int, seconds: float, codec: Codec) ->
             loop=loop,
             settings=RtpSettings(),
             observer=Nobody(),
+            srtp=SrtpPolicy.OPTIONAL,
         )
         session.listen(Echo(session))
         session.configure(
@@ -124,6 +156,7 @@ async def measure(pipe: Connection, calls: int, seconds: float, codec: Codec) ->
                 remote_rtcp=(HOST, port + 1),
                 direction=Direction.SENDRECV,
                 ptime_ms=20,
+                srtp=keys_for(suite),
             )
         )
         session.start(held=False)
@@ -158,6 +191,33 @@ async def measure(pipe: Connection, calls: int, seconds: float, codec: Codec) ->
     print(f"lost {total[0]}, late {total[1]}, at the callers {received} received")
     for session in sessions:
         session.close()
+    return cpu / sent * 1e6
+
+
+def run(arguments: argparse.Namespace, suite: CryptoSuite | None) -> float:
+    codec = Codec(arguments.codec)
+    print(f"-- {suite.value if suite else 'plain RTP'}")
+    ours, theirs = multiprocessing.Pipe()
+    generator = multiprocessing.Process(
+        target=generate, args=(theirs, arguments.calls, codec, suite)
+    )
+    generator.start()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        cost = runner.run(measure(ours, arguments.calls, arguments.seconds, codec, suite))
+    generator.join()
+    gc.unfreeze()
+    return cost
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    cases: list[CryptoSuite | None] = [None, *CryptoSuite]
+    costs = [[run(arguments, suite) for suite in cases] for _ in range(ROUNDS)]
+    medians = [statistics.median(column) for column in zip(*costs, strict=True)]
+    for suite, cost in zip(cases, medians, strict=True):
+        name = suite.value if suite else "plain RTP"
+        print(f"{name:24} {cost:6.1f} us, {cost / medians[0]:.2f} of plain RTP")
 
 
 def main() -> None:
@@ -166,16 +226,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     parser.add_argument("--codec", choices=[codec.value for codec in Codec], default="PCMU")
+    suites = [suite.value for suite in CryptoSuite]
+    parser.add_argument("--srtp", choices=[*suites, "compare"])
     arguments = parser.parse_args()
-    codec = Codec(arguments.codec)
-    ours, theirs = multiprocessing.Pipe()
-    generator = multiprocessing.Process(target=generate, args=(theirs, arguments.calls, codec))
-    generator.start()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    factory = uvloop.new_event_loop if arguments.loop == "uvloop" else asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(measure(ours, arguments.calls, arguments.seconds, codec))
-    generator.join()
+    if arguments.srtp == "compare":
+        compare(arguments)
+    else:
+        run(arguments, CryptoSuite(arguments.srtp) if arguments.srtp else None)
 
 
 if __name__ == "__main__":

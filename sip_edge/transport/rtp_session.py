@@ -211,7 +211,7 @@ class RtpSession:
             discarded=jitter.discarded,
             concealed=jitter.concealed,
             malformed=receiver.malformed + reports.malformed,
-            strangers=receiver.strangers + self._control.strangers,
+            strangers=receiver.strangers + self._control.strangers + self.srtp.unauthentic,
             unauthentic=self.srtp.unauthentic,
             other_payloads=receiver.other_payloads,
             send_errors=self._send_errors,

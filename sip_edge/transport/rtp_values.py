@@ -20,9 +20,9 @@ class RtpStatistics:
     """What a call's sound went through, from its beginning.
 
     `late` packets came after their play-out time, `discarded` ones were too far from it,
-    `strangers` did not come from the peer, `unauthentic` ones were under none of its keys (SRTP).
-    `remote_*` and `round_trip_ms` are the peer's reports, None if none came. `dropped_seconds` were
-    played into a full queue.
+    `strangers` did not come from the peer; `unauthentic` ones among them were under none of its
+    keys (SRTP). `remote_*` and `round_trip_ms` are the peer's reports, None if none came.
+    `dropped_seconds` were played into a full queue.
     """
 
     packets_sent: int
