@@ -86,7 +86,6 @@ class EdgeProcess:
             "SIP_EDGE__CARRIERS": json.dumps(CARRIERS),
             "SIP_EDGE__SHUTDOWN__DRAIN_SECONDS": "5",
             "SIP_EDGE__DISPATCH__FORWARD_HEADERS": "X-Case",
-            "SIP_EDGE__DISPATCH__FORWARD_HEADERS": "X-Case",
             **NO_LIMITS,
             **(settings or {}),
         }
