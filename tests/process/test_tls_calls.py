@@ -14,7 +14,8 @@ from support.baresip import Baresip
 from support.edge_process import TLS_FILES, EdgeProcess
 from support.line_plan import ADA, UNKNOWN, WorkerPorts
 from support.polling import eventually
-from support.raw_sip import Caller, Received, TcpPhone
+from support.raw_sip import Caller, TcpPhone
+from support.sip_listener import accept
 from support.sound import find, from_ulaw, speech_like, to_ulaw
 from support.stream_worker import StreamWorker, WorkerCall
 
@@ -50,7 +51,7 @@ async def test_answer_over_tls_names_tls_and_the_call_stays_on_its_connection(
         call = await worker.next_call()
         await call.hang_up(1000)
         bye = await phone.receive()
-        phone.send(_ok(bye))
+        phone.send(accept(bye))
 
     assert answer.status == 200
     assert re.fullmatch(
@@ -183,10 +184,3 @@ async def test_check_config_tells_what_is_wrong_with_the_certificate(
     assert bad.returncode == 2
     assert "is not the key of the certificate" in bad.stderr
     assert f"sip.tls_ca_file {tmp_path}/missing.pem: No such file or directory" in bad.stderr
-
-
-def _ok(request: Received) -> str:
-    """200 to a request of the edge."""
-    names = ("via", "from", "to", "call-id", "cseq")
-    lines = [f"{name}: {value}" for name in names for value in request.all(name)]
-    return "\r\n".join(["SIP/2.0 200 OK", *lines, "Content-Length: 0", "", ""])

@@ -172,6 +172,11 @@ class TcpPhone:
             pass  # the edge had closed it
 
     @property
+    def is_tls(self) -> bool:
+        """True if it speaks TLS."""
+        return self._tls is not None
+
+    @property
     def address(self) -> tuple[str, int]:
         """Where this phone is."""
         assert self._writer is not None
