@@ -64,9 +64,12 @@ class RtpControl:
         self._report_at = now + INTERVAL_SECONDS * (0.5 + self._randbits(16) / 65536)
 
     def receive(self, data: bytes, source: Source, now: float, latch: SourceLatch) -> None:
-        """Take in a datagram: from any port of the peer's host, for a NAT may have changed it."""
-        peer = latch.target
-        if peer is None or source[0] != peer[0]:
+        """Take in a datagram: from any port of the peer's host, for a NAT may have changed it.
+
+        Its RTCP may have a host of its own (`a=rtcp`).
+        """
+        peers = (latch.target, self._address)
+        if not any(peer is not None and source[0] == peer[0] for peer in peers):
             self.strangers += 1
         elif self.reports.receive(data, now):
             self._source = source

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from support.rtp_peer import audio_parameters
 
 from sip_edge.media.packetizer import Packetizer
@@ -103,7 +106,29 @@ def test_reports_of_another_host_are_a_strangers():
     assert reporting.strangers == 1
 
 
+def test_reports_may_come_from_the_host_that_the_sdp_names_for_them():
+    reporting = control()
+    elsewhere = ("192.0.2.99", 5000)
+    reporting.configure(audio_parameters(SDP, remote_rtcp=elsewhere))
+    reporting.receive(REPORT, elsewhere, 1.0, latch())
+    assert reporting.reports.remote_lost == 3
+    assert reporting.target(latch(source=SDP)) == elsewhere
+
+
 def test_nonsense_of_the_peer_does_not_move_our_reports():
     reporting, latching = control(), latch(source=NAT)
     reporting.receive(b"nonsense", ("198.51.100.7", 777), 1.0, latching)
     assert reporting.target(latching) == ("198.51.100.7", 61001)
+
+
+@pytest.mark.parametrize(
+    ("payload_type", "events", "may_share"),
+    [(0, 101, True), (8, None, True), (72, 101, False), (0, 95, False), (96, 97, True)],
+)
+def test_rtcp_is_looked_for_on_the_rtp_port_unless_sound_looks_like_it(
+    payload_type, events, may_share
+):
+    reporting = control()
+    parameters = replace(audio_parameters(SDP, telephone_event=events), payload_type=payload_type)
+    reporting.configure(parameters)
+    assert reporting.may_be_on_rtp_port is may_share
