@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.sip.effects import (
     Acknowledged,
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from sip_edge.transport.media_port import MediaPort
     from sip_edge.transport.rtp_session import RtpSession
     from sip_edge.transport.user_agent import UserAgent
+
+NORMAL_CLEARING: Final = 'Q.850;cause=16;text="Normal call clearing"'
+"""RFC 3326: why our BYE or CANCEL goes out."""
 
 
 @dataclass(slots=True)
@@ -87,7 +90,8 @@ class OutboundLeg:
         """CANCEL or BYE, whichever fits."""
         if self._session is not None and not self._ended.is_set():
             endpoint, now = self._user_agent.endpoint, self._user_agent.now()
-            self._user_agent.perform(endpoint.hang_up(self._session, now))
+            reason = [("Reason", NORMAL_CLEARING)]
+            self._user_agent.perform(endpoint.hang_up(self._session, now, headers=reason))
 
     def close(self) -> None:
         """Give the ports back."""

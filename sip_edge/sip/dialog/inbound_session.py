@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sip_edge.sip.transaction.key import OriginKey
     from sip_edge.sip.transaction.layer import AnyServerTransaction
 
+NO_PRACK: Final = 'Q.850;cause=102;text="No PRACK"'
+"""RFC 3326; 102: a timer expired."""
 MAX_EXPIRES: Final = 2**32 - 1
 """RFC 3261 20.19: seconds, up to 2**32 - 1."""
 
@@ -213,7 +215,10 @@ class InboundSession:
         if not self._reliable.is_expired(now):
             return self._reliable.handle_timer(now)
         # RFC 3262 section 3: no PRACK within 64*T1: a 5xx SHOULD refuse the INVITE.
-        return [*self._refuse(504, now), SessionEnded(self.number, EndCause.NO_ACK, None)]
+        return [
+            *self._refuse(504, now, headers=[("Reason", NO_PRACK)]),
+            SessionEnded(self.number, EndCause.NO_ACK, None),
+        ]
 
     # Within.
 

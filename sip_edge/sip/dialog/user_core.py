@@ -36,7 +36,12 @@ class UserCore:
         allow = ("Allow", ", ".join(settings.allow))
         self.capabilities = [allow, ("Supported", ", ".join(settings.supported))]
         self.requested_capabilities = [allow, ("Supported", ", ".join(settings.requested))]
-        self.options_headers = [*self.capabilities, ("Accept", ", ".join(settings.accept))]
+        self.options_headers = [
+            *self.capabilities,
+            ("Accept", ", ".join(settings.accept)),
+            ("Accept-Encoding", "identity"),
+            ("Accept-Language", "en"),
+        ]
         self._contacts: dict[tuple[Transport, bool], str] = {}
 
     def respond(
