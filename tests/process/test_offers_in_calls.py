@@ -8,9 +8,10 @@ import pytest
 from support.edge_process import EdgeProcess
 from support.line_plan import ADA, WorkerPorts
 from support.polling import eventually
-from support.raw_sip import Caller, Received, UdpPhone, sdp
+from support.raw_sip import UdpPhone, sdp
 from support.rtp_peer import RtpPeer
 from support.stream_worker import StreamWorker, WorkerCall
+from support.talk import Talk
 
 from sip_edge.media.rtp import RtpPacket
 
@@ -23,44 +24,6 @@ AS_ALAW = b"\x18"
 
 async def speak(call: WorkerCall) -> None:
     await call.say(AGENT_SAYS)
-
-
-class Talk:
-    """A call with its dialog's requests, written by hand."""
-
-    def __init__(self, phone: UdpPhone, name: str) -> None:
-        self._phone = phone
-        self._caller = Caller(host="127.0.0.1", port=phone.address[1], number=ADA, name=name)
-        self._cseq = 0
-        self.answer: Received
-
-    async def offer(self, body: str, *, answer_in_ack: str = "") -> Received:
-        """INVITE or re-INVITE and the ACK for a 2xx; the final response."""
-        self._cseq += 1
-        invite = self._caller.invite(body=body, branch=f"i{self._cseq}", cseq=self._cseq)
-        if self._cseq > 1:
-            request_uri = f"INVITE sip:{ADA}@127.0.0.1 "
-            invite = invite.replace(request_uri, f"INVITE {self.answer.contact_uri} ", 1)
-            invite = invite.replace(
-                f"To: <sip:{ADA}@127.0.0.1>", f"To: {self.answer.header('To')}", 1
-            )
-        self._phone.send(invite)
-        response = await self._phone.final()
-        branch = f"a{self._cseq}" if response.status < 300 else f"i{self._cseq}"
-        ack = self._caller.ack(response, branch=branch, cseq=self._cseq)
-        if answer_in_ack:
-            ack = ack.replace(
-                "Content-Length: 0\r\n",
-                f"Content-Type: application/sdp\r\nContent-Length: {len(answer_in_ack)}\r\n",
-            )
-        self._phone.send(ack + answer_in_ack)
-        if self._cseq == 1:
-            self.answer = response
-        return response
-
-    async def hang_up(self) -> None:
-        self._phone.send(self._caller.bye(self.answer, cseq=self._cseq + 1))
-        assert (await self._phone.final("BYE")).status == 200
 
 
 async def sound(peer: RtpPeer, count: int = 5) -> list[RtpPacket]:
@@ -92,7 +55,7 @@ async def test_sound_follows_the_callers_offers(
         UdpPhone((edge.host, edge.sip_port)) as phone,
     ):
         with RtpPeer() as first, RtpPeer(host="127.0.0.3", to="127.0.0.1", ssrc=2) as moved:
-            talk = Talk(phone, "moving")
+            talk = Talk(phone, number=ADA, name="moving")
             assert (await talk.offer(sdp(*first.address))).status == 200
             assert {packet.payload_type for packet in await sound(first)} == {0}
 
@@ -137,7 +100,7 @@ async def test_caller_without_an_offer_gets_ours_and_answers_in_the_ack(
         UdpPhone((edge.host, edge.sip_port)) as phone,
     ):
         with RtpPeer() as peer:
-            talk = Talk(phone, "delayed")
+            talk = Talk(phone, number=ADA, name="delayed")
             answer = sdp(*peer.address).replace("RTP/AVP 0 8 101", "RTP/AVP 8 101")
             ours = await talk.offer("", answer_in_ack=answer)
             assert f"m=audio {ours.media_port} RTP/AVP 0 8 101" in ours.body

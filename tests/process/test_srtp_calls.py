@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pylibsrtp import Error, Policy, Session
 from support.baresip import Baresip
 from support.edge_process import EdgeProcess
 from support.line_plan import ADA, WorkerPorts
 from support.polling import eventually
 from support.raw_sip import Caller, Received, UdpPhone, sdp
+from support.rtp_peer import RtpPeer
 from support.sound import find, from_ulaw, speech_like, to_ulaw
 from support.stream_worker import StreamWorker, WorkerCall
+from support.talk import Talk
 
 pytestmark = pytest.mark.asyncio
 
@@ -131,3 +137,75 @@ async def test_keys_are_in_no_line_of_the_log(edge: EdgeProcess, worker_ports: W
     )
     assert "AAECAwQF" not in edge.output
     assert ours not in edge.output
+
+
+def key_text(key: bytes) -> str:
+    return b64encode(key).decode()
+
+
+def keyed_sdp(peer: RtpPeer, key: bytes) -> str:
+    """An offer or answer with this key alone."""
+    line = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key_text(key)}\r\n"
+    return sdp(*peer.address).replace("RTP/AVP", "RTP/SAVP") + line
+
+
+def our_key(answer: Received) -> bytes:
+    """The key of the first a=crypto that the edge has sent."""
+    return b64decode(answer.body.partition("inline:")[2].split()[0])
+
+
+async def opened(peer: RtpPeer, key: bytes) -> list[bytes]:
+    """Five packets of sound that this key opens, of those that come from now on."""
+    hears = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND))
+    peer.heard_raw()
+    packets: list[bytes] = []
+
+    def enough() -> bool:
+        for data in peer.heard_raw():
+            with suppress(Error):
+                packets.append(hears.unprotect(data))
+        return len(packets) >= 5
+
+    await eventually(enough, what="RTP under the key that was agreed on")
+    return packets
+
+
+async def say_under(peer: RtpPeer, key: bytes, port: int, payload: bytes, count: int) -> None:
+    sends = Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND))
+    for _ in range(count):
+        peer.send_raw(port, sends.protect(peer.packet(payload)))
+        peer.timestamp += len(payload)
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", ["offered", "delayed"])
+async def test_keys_may_change_in_a_running_call(
+    edge: EdgeProcess, worker_ports: WorkerPorts, name: str
+) -> None:
+    first, second = bytes(range(30)), bytes(range(30, 60))
+    async with (
+        StreamWorker(worker_ports.ada) as worker,
+        UdpPhone((edge.host, edge.sip_port), local=("127.0.71.1", 0)) as phone,
+    ):
+        with RtpPeer(host="127.0.71.1", to="127.0.0.1") as peer:
+            talk = Talk(phone, number=ADA, name=f"keys-{name}")
+            if name == "offered":
+                answer = await talk.offer(keyed_sdp(peer, first))
+            else:
+                # Without an offer of the caller's the edge has to ask for SRTP itself.
+                answer = await talk.offer("", answer_in_ack=keyed_sdp(peer, first))
+                assert answer.body.count("a=crypto") == 4
+            assert f"m=audio {answer.media_port} RTP/SAVP" in answer.body
+            await opened(peer, our_key(answer))
+            await say_under(peer, first, answer.media_port, b"\x21" * 160, 25)
+
+            renewed = await talk.offer(keyed_sdp(peer, second))
+            assert our_key(renewed) != our_key(answer)
+            await opened(peer, our_key(renewed))
+            await say_under(peer, second, answer.media_port, b"\x22" * 160, 25)
+            call = await worker.next_call()
+            await talk.hang_up()
+            await call.ended()
+    heard = bytes(call.heard)
+    assert heard.count(b"\x21" * 160) >= 15
+    assert heard.count(b"\x22" * 160) >= 15
