@@ -25,6 +25,7 @@ from sip_edge.routing.plan import AccountCheck
 from sip_edge.sip.endpoint import Endpoint
 from sip_edge.sip.flow import Transport
 from sip_edge.sip.settings import EndpointSettings
+from sip_edge.sip.uri import host_port
 from sip_edge.transport.ids import RandomIds
 from sip_edge.transport.media_port import MediaPort
 from sip_edge.transport.rtp_ports import RtpPortPool
@@ -162,7 +163,7 @@ class SipSide:
         except OSError as error:
             self.close()
             raise StartError(
-                f"cannot listen for SIP on {sip.host}:{port}: {error.strerror or error};"
+                f"cannot listen for SIP on {host_port(sip.host, port)}: {error.strerror or error};"
                 " is another server running? (sip.host, sip.port, sip.tls_port)"
             ) from error
         if local is None:

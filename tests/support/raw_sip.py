@@ -221,8 +221,9 @@ class TcpPhone:
 
 def sdp(host: str, port: int) -> str:
     """An ordinary offer: PCMU, PCMA and telephone-event."""
+    family = "IP6" if ":" in host else "IP4"
     return (
-        f"v=0\r\no=caller 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"v=0\r\no=caller 1 1 IN {family} {host}\r\ns=-\r\nc=IN {family} {host}\r\nt=0 0\r\n"
         f"m=audio {port} RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
         "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
     )
@@ -253,7 +254,7 @@ class Caller:
         return self._request("BYE", answer.contact_uri, cseq, "bye", answer.header("To"), "")
 
     def _request(self, method: str, uri: str, cseq: int, branch: str, to: str, body: str) -> str:
-        address = f"{self.host}:{self.port}"
+        address = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         lines = [
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/{self.transport} {address};branch=z9hG4bK{self.name}{branch};rport",
