@@ -208,6 +208,12 @@ async def main(options: argparse.Namespace) -> None:
             "SIP_EDGE__MEDIA__PORT_MIN": "31000",
             "SIP_EDGE__MEDIA__PORT_MAX": "39999",
             "SIP_EDGE__SIP__MAX_CALLS": "2000",
+            # All calls come from one address, and the server is to be as busy as it can be.
+            "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND": "100000",
+            "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND_PER_SOURCE": "100000",
+            "SIP_EDGE__LIMITS__DATAGRAMS_PER_SECOND_PER_SOURCE": "100000",
+            "SIP_EDGE__LIMITS__MAX_LOOP_LAG_SECONDS": "30",
+            "SIP_EDGE__LIMITS__MAX_PACING_LAG_SECONDS": "30",
         }
         worker = await start(
             sys.executable, "-m", "sip_edge.agents.demo_worker", "--port", str(WORKER_PORT),
