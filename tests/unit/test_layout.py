@@ -64,7 +64,6 @@ TESTED_ELSEWHERE = {
     "transport/media_port.py": "unit/transport/test_inbound_leg.py",
     "transport/outbound_leg.py": "process/test_phone_and_sipp.py",
     "transport/stream_connection.py": "integration/test_streams.py",
-    "transport/udp.py": "process/test_sip_wire.py",
 }
 """Modules without a test file of their own, and the one that goes through them."""
 
