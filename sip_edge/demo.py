@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tomllib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from sip_edge.app import StartError, load_agents_and_numbers, newest_voicemail, running_server
+from sip_edge.app.voicemails import render_greeting
+from sip_edge.media.levels import is_silence, rms_dbfs
 from sip_edge.media.tones import beep, chime
 from sip_edge.media.wav import read_wav, ulaw_wav
 
@@ -35,7 +38,13 @@ VOICEMAIL_SECONDS: Final = 10.0
 """How long a message's row may take to be in the database."""
 _BEEP_PART: Final = slice(320, 2240)
 """Of the beep's sound: its middle, which comes through the loopback unchanged."""
-_NO_VOICEMAIL: Final = "no beep was heard or no message was kept"
+_CALLER_SAYS: Final = "Good morning. Please call me back tomorrow at nine."
+_PAUSE: Final = b"\xff" * 160 * 50
+"""A second: who leaves a message takes a breath after the beep."""
+_FRAME: Final = 160
+_VOICEMAIL_IS_RIGHT: Final = "each heard what the other said"
+_ENOUGH: Final = 0.9
+"""Of the frames that were spoken; a busy machine may lose a few of them, as a network does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,11 @@ async def demo(config: Config, *, once: bool) -> int:
         await load_agents_and_numbers(server.dsn, DEMO_FILE)
         await _wait_for_route(server, _CALLS[-1].number)
         _say_where(server)
-        good = [await _place(server, call, index) for index, call in enumerate(_CALLS, start=1)]
+        messages = config.voicemail.directory
+        good = [
+            await _place(server, messages, call, index)
+            for index, call in enumerate(_CALLS, start=1)
+        ]
         failed = good.count(False)
         if failed:
             print(f"\n{failed} of {len(good)} calls did not end as they should.", flush=True)
@@ -99,34 +112,45 @@ def _say_where(server: Server) -> None:
     print(f"SIP on {server.sip_address} (UDP and TCP), HTTP on {server.http_url}", flush=True)
 
 
-async def _place(server: Server, call: _DemoCall, index: int) -> bool:
+async def _place(server: Server, messages: Path, call: _DemoCall, index: int) -> bool:
     """Place one call with the test phone and print its timeline as both sides saw it."""
     print(f"\n{index}. {call.number}: {call.title}", flush=True)
     reports: list[CallReport] = []
+    has_voicemail = call.expected_outcome == "voicemail"
+    greeting = await render_greeting(_voicemail_text(call.number), None) if has_voicemail else b""
+    words = await render_greeting(_CALLER_SAYS, None) if has_voicemail else b""
+    said = (
+        b"\xff" * len(greeting) + beep() + _PAUSE + words
+        if has_voicemail
+        else chime() * int(call.seconds)
+    )
+    voicemail: list[str] = []
     with server.watch_calls(reports.append), TemporaryDirectory() as folder:
         recording = Path(folder) / "heard.wav"
-        heard = await _dial(call, server.sip_address, recording)
-        if heard["answered"] and call.expected_outcome == "voicemail":
-            heard["voicemail"] = await _voicemail_story(server, call.number, recording)
+        heard = await _dial(call, server.sip_address, said, recording)
+        if heard["answered"] and has_voicemail:
+            voicemail = await _voicemail_story(
+                server, messages, call.number, recording, greeting=greeting, words=words
+            )
     if not reports:
         print("   the server saw no call", flush=True)
         return False
-    for line in _story(heard, reports[0]):
+    for line in [*_story(heard, reports[0]), *voicemail]:
         print(f"   {line}", flush=True)
     is_good = (
         reports[0].outcome.value == call.expected_outcome
         and heard["status"] == call.expected_status
         and (call.expected_status != 200 or heard["invite_to_first_audio_ms"] is not None)
-        and heard.get("voicemail") != _NO_VOICEMAIL
+        and (call.expected_outcome != "voicemail" or _VOICEMAIL_IS_RIGHT in voicemail)
     )
     print(f"   {'as it should be' if is_good else 'NOT AS IT SHOULD BE'}", flush=True)
     return is_good
 
 
-async def _dial(call: _DemoCall, to: str, recording: Path) -> dict[str, Any]:
+async def _dial(call: _DemoCall, to: str, said: bytes, recording: Path) -> dict[str, Any]:
     """`sip-edge call` in a process of its own: what the phone reports."""
     words = recording.with_name("said.wav")
-    await asyncio.to_thread(words.write_bytes, ulaw_wav(chime() * int(call.seconds)))
+    await asyncio.to_thread(words.write_bytes, ulaw_wav(said))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sip_edge", "call", call.number, "--json", "--to", to,
         "--seconds", str(call.seconds), "--play", str(words), "--record", str(recording),
@@ -139,15 +163,69 @@ async def _dial(call: _DemoCall, to: str, recording: Path) -> dict[str, Any]:
     return heard
 
 
-async def _voicemail_story(server: Server, number: str, recording: Path) -> str:
-    """What the caller heard and what was kept of what it said."""
+async def _voicemail_story(
+    server: Server, messages: Path, number: str, recording: Path, *, greeting: bytes, words: bytes
+) -> list[str]:
+    """What the caller was to hear and heard, and what was kept of what it said."""
     sound = read_wav(await asyncio.to_thread(recording.read_bytes))
+    copy = messages.parent / "demo-heard.wav"
+    await asyncio.to_thread(copy.write_bytes, ulaw_wav(sound))
     beep_at = sound.find(beep()[_BEEP_PART])
-    greeting = "no beep" if beep_at < 0 else f"{beep_at / 8000:.1f} s of greeting, then the beep"
+    heard = sound if beep_at < 0 else sound[:beep_at]
+    heard_share = _share(greeting, heard)
+    lines = [
+        f'the voicemail was to say:    "{_voicemail_text(number)}"',
+        f"the caller heard:            {heard_share:.0%} of it, {len(heard) / 8000:.1f} s at"
+        f" {_level(heard):.0f} dBFS, then {'no beep' if beep_at < 0 else 'the beep'};"
+        f" {copy} has it",
+        f'the caller said:             "{_CALLER_SAYS}"',
+    ]
     message = await newest_voicemail(server.dsn, number, within_seconds=VOICEMAIL_SECONDS)
-    if beep_at < 0 or message is None:
-        return _NO_VOICEMAIL
-    return f"heard {greeting}; kept {message.seconds:.1f} s as {message.path}"
+    if message is None:
+        return [*lines, "no message was kept"]
+    path = messages / message.path
+    kept = read_wav(await asyncio.to_thread(path.read_bytes))
+    kept_share = _share(words, kept)
+    lines += [
+        f"the message that was kept:   {kept_share:.0%} of it, {len(kept) / 8000:.1f} s at"
+        f" {_level(kept):.0f} dBFS; {path}",
+        f"its row in `voicemails`:     {message.id}, for {message.phone_number},"
+        f" from {message.caller_number}, agent {message.agent_id}, {message.seconds:.1f} s,"
+        f" {message.size} bytes",
+    ]
+    if beep_at >= 0 and heard_share >= _ENOUGH and kept_share >= _ENOUGH:
+        lines.append(_VOICEMAIL_IS_RIGHT)
+    return lines
+
+
+def _voicemail_text(number: str) -> str:
+    """The number's own message in `DEMO_FILE`."""
+    rows = tomllib.loads(DEMO_FILE.read_text(encoding="utf-8"))["phone_numbers"]
+    (text,) = (
+        row["inbound_routing"]["voicemail_message"] for row in rows if row["phone_number"] == number
+    )
+    return str(text)
+
+
+def _share(spoken: bytes, heard: bytes) -> float:
+    """How many of the frames of `spoken` are in `heard` unchanged and in order, 0 to 1."""
+    at = found = count = 0
+    for begin in range(0, len(spoken), _FRAME):
+        frame = spoken[begin : begin + _FRAME].ljust(_FRAME, b"\xff")
+        if is_silence(frame):
+            continue
+        count += 1
+        position = heard.find(frame, at)
+        if position >= 0:
+            found += 1
+            at = position + _FRAME
+    return found / count if count else 0.0
+
+
+def _level(sound: bytes) -> float:
+    """The level of what is not silence, in dB of full scale."""
+    frames = (sound[at : at + _FRAME] for at in range(0, len(sound), _FRAME))
+    return rms_dbfs(b"".join(frame for frame in frames if not is_silence(frame)))
 
 
 def _story(heard: dict[str, Any], report: CallReport) -> list[str]:
@@ -172,8 +250,6 @@ def _story(heard: dict[str, Any], report: CallReport) -> list[str]:
     lines = [f"the phone, ms after INVITE:  {phone}", f"the server:                  {inside}"]
     if tried:
         lines.append(f"agents asked:                {tried}")
-    if "voicemail" in heard:
-        lines.append(f"voicemail:                   {heard['voicemail']}")
     if heard["answered"]:
         lines.append(
             f"talked {heard['talked_seconds']:.1f} s: {heard['packets_received']} packets heard,"

@@ -64,6 +64,11 @@ async def test_demo_places_its_calls_and_serves_until_it_is_interrupted(tmp_path
     assert re.search(r"\+1\d{10}: an agent answers", story), story
     assert "fallback took it" in story, story
     assert "486 Busy Here" in story, story
+    assert "Nobody can take your call. Please leave a message after the tone." in story, story
+    assert "then the beep" in story, story
+    assert "Please call me back tomorrow at nine." in story, story
+    assert "each heard what the other said" in story, story
+    assert "agent 00000000-0000-4000-8000-00000000000b" in story, story
     assert "NOT AS IT SHOULD BE" not in story, story
     assert "calls ended as they should" in story, story
     assert 'sip_edge_calls_total{outcome="fallback"} 1.0' in metrics
