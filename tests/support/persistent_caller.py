@@ -107,6 +107,10 @@ class PersistentCaller:
         """Wait until a packet with this payload came."""
         await eventually(lambda: sound in self.sounds_heard, what=f"{sound[:4]!r} at {self._name}")
 
+    def send_rtp(self, packet: bytes, port: int) -> None:
+        """Send a packet from the socket that sound comes from."""
+        self._rtp.send(packet, ("127.0.0.1", port))
+
     def fall_silent(self) -> None:
         """Say nothing more."""
         if self._talking is not None:
