@@ -1,4 +1,4 @@
-"""Which final response says what: the one table of decision 12, overridable per carrier.
+"""Which final response, and which BYE, says what: the one table of decision 12, overridable per carrier.
 
 The codes are chosen for what carriers do with them: 404, 486 and 603 end a call at both Twilio and
 Telnyx, 480, 488 and 503 make both try their next route (carriers' documents; README, "Responses").
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
+
+from sip_edge.routing.outcome import EndedBy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +79,22 @@ RESPONSES: Final[dict[Refusal, FinalResponse]] = {
     Refusal.ROUTES_UNAVAILABLE: FinalResponse(503, *_TEMPORARY),
     Refusal.INTERNAL_ERROR: FinalResponse(500, *_TEMPORARY),
 }
+
+
+BYE_REASONS: Final[dict[EndedBy, str]] = {
+    EndedBy.AGENT: 'Q.850;cause=16;text="Normal call clearing"',
+    EndedBy.EDGE: 'Q.850;cause=16;text="Normal call clearing"',
+    EndedBy.MEDIA_TIMEOUT: 'Q.850;cause=102;text="No RTP received"',
+    EndedBy.AGENT_LOST: 'Q.850;cause=41;text="Agent lost"',
+    EndedBy.DRAIN: 'Q.850;cause=41;text="Shutting down"',
+    EndedBy.INTERNAL: 'Q.850;cause=41;text="Internal error"',
+}
+"""The Reason of our BYE, by whom or what ended the call; the others end without a BYE of ours."""
+
+
+def bye_reason(ended_by: EndedBy) -> str:
+    """The value of the Reason header of our BYE."""
+    return BYE_REASONS.get(ended_by, BYE_REASONS[EndedBy.EDGE])
 
 
 def response_to(refusal: Refusal, overrides: Mapping[Refusal, int]) -> FinalResponse:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sip_edge.media.info_keys import read_key
 from sip_edge.media.offer_answer import Direction
 from sip_edge.routing.outcome import EndedBy
-from sip_edge.routing.refusal import FinalResponse, Refusal, response_to
+from sip_edge.routing.refusal import FinalResponse, Refusal, bye_reason, response_to
 from sip_edge.routing.timeline import CallTimeline, Stage
 from sip_edge.sip.effects import (
     Acknowledged,
@@ -49,13 +49,6 @@ _ENDED_BY: Final = {
     EndCause.SESSION_EXPIRED: EndedBy.TRANSPORT,
     EndCause.HUNG_UP: EndedBy.EDGE,
 }
-_BYE_REASON: Final = {
-    EndedBy.MEDIA_TIMEOUT: 'Q.850;cause=102;text="No RTP received"',
-    EndedBy.AGENT_LOST: 'Q.850;cause=41;text="Agent lost"',
-    EndedBy.DRAIN: 'Q.850;cause=41;text="Shutting down"',
-    EndedBy.INTERNAL: 'Q.850;cause=41;text="Internal error"',
-}
-_NORMAL_CLEARING: Final = 'Q.850;cause=16;text="Normal call clearing"'
 
 
 class InboundLeg:
@@ -165,7 +158,7 @@ class InboundLeg:
             return
         self.ended_by = ended_by
         self.close()
-        reason = _BYE_REASON.get(ended_by, _NORMAL_CLEARING)
+        reason = bye_reason(ended_by)
         self._user_agent.perform(
             self._user_agent.endpoint.hang_up(
                 self._session, self._user_agent.now(), headers=[("Reason", reason)]
