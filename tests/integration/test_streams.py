@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from dataclasses import replace
 
 import pytest
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.loops import on_both_loops
 from support.messages import request_bytes
-from support.stream_world import LIMITS, is_closed, listening
+from support.stream_world import LIMITS, is_closed, listening, trusting_context
 
 from sip_edge.sip.flow import Address, Transport
 from sip_edge.transport.connection_books import Refused
 from sip_edge.transport.targets import Peer
 
 OPTIONS = request_bytes("OPTIONS", transport="TCP")
+LONG = OPTIONS.replace(b"Length: 0\r\n\r\n", b"Length: 20000\r\n\r\n" + b"\r\n\r\n\r" * 4000)
 
 
 @on_both_loops
@@ -49,6 +54,36 @@ async def test_messages_arrive_whole_and_in_order_byte_by_byte_and_all_at_once()
         writer.close()
 
     assert received == numbered
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from([OPTIONS, LONG, b"\r\n\r\n"]), min_size=1, max_size=6),
+    cuts=st.lists(st.integers(1, 2000), min_size=1, max_size=12),
+)
+def test_messages_and_pings_arrive_whole_wherever_a_stream_is_cut(
+    kinds: list[bytes], cuts: list[int]
+) -> None:
+    async def main() -> tuple[list[bytes], bytes]:
+        async with listening() as edge:
+            reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+            stream, at = b"".join(kinds), 0
+            for cut in itertools.cycle(cuts):
+                if at >= len(stream):
+                    break
+                writer.write(stream[at : at + cut])
+                at += cut
+                await asyncio.sleep(0)
+            messages = [(await edge.receiver.next())[0] for kind in kinds if kind[:1] != b"\r"]
+            async with asyncio.timeout(10):
+                pongs = await reader.readexactly(2 * kinds.count(b"\r\n\r\n"))
+            writer.close()
+            return messages, pongs
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        messages, pongs = runner.run(main())
+    assert messages == [kind for kind in kinds if kind[:1] != b"\r"]
+    assert pongs == b"\r\n" * kinds.count(b"\r\n\r\n")
 
 
 @on_both_loops
@@ -170,8 +205,6 @@ async def test_connection_that_says_nothing_is_closed() -> None:
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.asyncio
 async def test_peer_that_does_not_read_is_dropped_before_it_costs_memory(tls: bool) -> None:
-    from support.stream_world import trusting_context
-
     async with listening(replace(LIMITS, write_buffer_bytes=1000), tls=tls) as edge:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", edge.port, limit=1024, ssl=trusting_context() if tls else None
