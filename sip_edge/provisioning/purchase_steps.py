@@ -113,9 +113,10 @@ class PurchaseSteps:
         if account is None:
             return await self._later(purchase, "the platform's account is not configured")
         try:
-            return await self._step(purchase, account)
+            after = await self._step(purchase, account)
         except CarrierError as error:
-            return await self._later(purchase, error.message, error.retry_after_seconds)
+            after = await self._later(purchase, error.message, error.retry_after_seconds)
+        return purchase if after.version == purchase.version else after
 
     async def _step(self, purchase: Purchase, account: CarrierAccount) -> Purchase:
         match purchase.state:
