@@ -1,4 +1,6 @@
-"""Which final response, and which BYE, says what: the one table of decision 12, overridable per carrier.
+"""Which final response, and which BYE, says what: the one table of decision 12.
+
+A carrier may have its own codes (`responses`).
 
 The codes are chosen for what carriers do with them: 404, 486 and 603 end a call at both Twilio and
 Telnyx, 480, 488 and 503 make both try their next route (carriers' documents; README, "Responses").
