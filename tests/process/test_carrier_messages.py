@@ -191,22 +191,33 @@ async def test_compact_invite_over_tcp_is_answered_on_its_connection(
     assert call.is_stopped
 
 
-async def test_offer_of_encrypted_sound_alone_is_refused_with_488(
+async def test_offer_of_encrypted_sound_is_answered_with_its_suite_and_a_key_of_ours(
     edge: EdgeProcess, worker_ports: WorkerPorts
 ) -> None:
-    text = captured("twilio_invite_tls_srtp.sip")
-    # It came over TLS; here it comes over UDP.
-    text = text.replace("SIP/2.0/TLS 54.172.60.0:5061", f"SIP/2.0/UDP {TWILIO_HOST}:5060")
+    text = captured("twilio_invite_tls_srtp.sip").replace("12025550199", TWILIO[1:])
     async with (
         StreamWorker(worker_ports.ada) as worker,
-        UdpPhone((edge.host, edge.sip_port), local=(TWILIO_HOST, SIP_PORT)) as carrier,
+        UdpPhone((edge.host, edge.sip_port), local=(TWILIO_HOST, 0)) as carrier,
     ):
+        port = carrier.address[1]
+        # It came over TLS; here it comes over UDP.
+        text = text.replace("SIP/2.0/TLS 54.172.60.0:5061", f"SIP/2.0/UDP {TWILIO_HOST}:{port}")
+        text = text.replace("<sip:54.172.60.0:5061;transport=tls;r2=on;lr>", "<sip:54.172.60.0;lr>")
+        text = on_loopback(text, proxy="54.172.60.0", host=TWILIO_HOST, port=port)
         carrier.send(text)
-        refusal = await carrier.final()
-        carrier.send(acknowledge(refusal, uri=text.split()[1], via=vias(text)[0]))
-    assert refusal.status == 488
-    assert refusal.header("Warning")
-    assert worker.calls == []
+        answer = await carrier.final()
+        cseq = int(answer.header("CSeq").split()[0])
+        via = f"SIP/2.0/UDP {TWILIO_HOST}:{port};branch=z9hG4bK1dc3"
+        carrier.send(in_dialog("ACK", answer, via=f"{via}.ack.1", cseq=cseq))
+        call = await worker.next_call()
+        carrier.send(in_dialog("BYE", answer, via=f"{via}.bye.1", cseq=cseq + 1))
+        bye = await carrier.final("BYE")
+        await call.ended()
+    assert (answer.status, bye.status) == (200, 200)
+    assert " RTP/SAVP 0 101" in answer.body
+    (crypto,) = [line for line in answer.body.splitlines() if line.startswith("a=crypto")]
+    assert crypto.startswith("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:")
+    assert "inline:AAAAAAAA" not in crypto
 
 
 async def test_carriers_requests_outside_any_dialog_are_harmless(edge: EdgeProcess) -> None:
