@@ -52,7 +52,6 @@ TESTED_ELSEWHERE = {
     "config/carriers.py": "unit/config/test_settings.py",
     "config/limits.py": "unit/config/test_settings.py",
     "config/media.py": "unit/config/test_settings.py",
-    "config/sip.py": "unit/config/test_settings.py",
     "app/server.py": "process/test_serve.py",
     "app/stream_events.py": "process/test_tls_calls.py",
     "app/tls_side.py": "process/test_tls_calls.py",
