@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 MAX_HANDSHAKES: Final = 128
-"""TLS handshakes at once: each costs the loop about 1 ms of RSA and some 40 KiB."""
+"""TLS handshakes at once: each costs the loop about 1 ms of RSA and 25 KiB."""
 MAX_HANDSHAKES_PER_SOURCE: Final = 32
 """Of these from one address, so that one that stalls leaves room for the others."""
 MAX_OUTGOING: Final = 256
