@@ -30,6 +30,7 @@ check: $(VENV)/dev.stamp ## style, types, layers
 
 peers:
 	@sh scripts/peers.sh
+	@sh scripts/promtool.sh
 
 lock: ## write the lock files again (needs the package index); UPGRADE=1 takes newer versions
 	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)

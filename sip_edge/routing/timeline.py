@@ -30,12 +30,13 @@ class CallTimeline:
     loop and counts whole milliseconds.
     """
 
-    __slots__ = ("_clock", "_marks", "_ruled_out")
+    __slots__ = ("_clock", "_marks", "_milliseconds", "_ruled_out")
 
     def __init__(self, invite_at: float, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._ruled_out: set[Stage] = set()
         self._marks: dict[Stage, float] = {Stage.INVITE: invite_at}
+        self._milliseconds: dict[str, float] | None = None
 
     @property
     def invite_at(self) -> float:
@@ -61,10 +62,18 @@ class CallTimeline:
         return None if at is None else at - self._marks[Stage.INVITE]
 
     def milliseconds(self) -> dict[str, float]:
-        """Each stage reached, as milliseconds after the INVITE, in the order they were reached."""
+        """Each stage reached, as milliseconds after the INVITE, in the order they were reached.
+
+        Of a call that has ended they are worked out once: its log line and its row both have them.
+        """
+        if self._milliseconds is not None:
+            return self._milliseconds
         start = self._marks[Stage.INVITE]
-        return {
+        milliseconds = {
             stage.value: round((at - start) * 1000, 1)
             for stage, at in self._marks.items()
             if stage is not Stage.INVITE
         }
+        if Stage.END in self._marks:
+            self._milliseconds = milliseconds
+        return milliseconds

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from sip_edge.storage.adopted_spool import adopt_dead_spools
 from sip_edge.storage.call_store import RowsRefusedError
-from sip_edge.storage.pool import DATABASE_ERRORS
+from sip_edge.storage.pool import DATABASE_ERRORS, failure_in_words
 from sip_edge.storage.rejected_rows import RejectedRows
 from sip_edge.storage.spool_lines import RowKind, json_of, kind_of, latest_of_each_call
 
@@ -229,7 +229,7 @@ class CallWriter:
             self._observer.writing_changed(True, "")
 
     def _note_failure(self, error: BaseException) -> None:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = failure_in_words(error)
         self._observer.write_failed(reason)
         if self._is_working is not False:
             self._is_working = False

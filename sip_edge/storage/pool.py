@@ -7,6 +7,8 @@ transaction pooler may stand between the edge and PostgreSQL.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -184,6 +186,29 @@ def describe_dsn(dsn: str) -> str:
     # A host that is a folder holds the server's socket; its port only names the socket's file.
     where = host if port is None or host.startswith("/") else f"{host}:{port}"
     return f"postgresql://{user}{where}{parts.path}"
+
+
+def failure_in_words(error: BaseException) -> str:
+    """What happened to the database, as an operator would say it; the server's own words if any."""
+    match error:
+        case asyncpg.CannotConnectNowError():
+            return "PostgreSQL is starting or stopping"
+        case asyncpg.PostgresConnectionError() | asyncpg.AdminShutdownError():
+            return "the connection to PostgreSQL was lost"
+        case asyncpg.PostgresError():
+            return f"PostgreSQL says: {' '.join(str(error).split())}"
+        case TimeoutError():
+            return "PostgreSQL does not answer in time"
+        case socket.gaierror():
+            return "the name of PostgreSQL's server has no address"
+        case OSError() if error.errno is not None:
+            return f"PostgreSQL cannot be reached: {os.strerror(error.errno)}"
+        case OSError():
+            return "PostgreSQL cannot be reached"
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
+            return "the connection to PostgreSQL was lost"
+        case _:
+            return " ".join(str(error).split()) or type(error).__name__
 
 
 def explain_failure(dsn: str, error: BaseException) -> str:

@@ -40,3 +40,14 @@ def test_milliseconds_name_the_stages_in_the_order_they_were_reached() -> None:
         ("first_rtp_in", 100.0),
         ("ack", 250.0),
     ]
+
+
+def test_milliseconds_of_a_call_that_goes_on_grow_and_those_of_one_that_ended_stay() -> None:
+    ticks = Ticks(10.0)
+    timeline = CallTimeline(10.0, clock=ticks)
+    _reach(timeline, ticks, Stage.TRYING, 10.0004)
+    assert timeline.milliseconds() == {"trying": 0.4}
+    _reach(timeline, ticks, Stage.END, 12.0)
+
+    assert timeline.milliseconds() == {"trying": 0.4, "end": 2000.0}
+    assert timeline.milliseconds() is timeline.milliseconds()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
+import asyncpg
 import pytest
 
-from sip_edge.storage.pool import describe_dsn, explain_failure, hosts_of
+from sip_edge.storage.pool import describe_dsn, explain_failure, failure_in_words, hosts_of
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,29 @@ def test_failure_without_words_is_named_by_its_kind() -> None:
 )
 def test_hosts_of_a_dsn_are_told_apart(dsn: str, hosts: list[dict[str, object]]) -> None:
     assert hosts_of(dsn) == hosts
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 5432)"),
+         "PostgreSQL cannot be reached: Connection refused"),
+        (OSError("Multiple exceptions: [Errno 111]"), "PostgreSQL cannot be reached"),
+        (socket.gaierror(-2, "Name or service not known"),
+         "the name of PostgreSQL's server has no address"),
+        (TimeoutError(), "PostgreSQL does not answer in time"),
+        (asyncpg.CannotConnectNowError("the database system is starting up"),
+         "PostgreSQL is starting or stopping"),
+        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+         "the connection to PostgreSQL was lost"),
+        (asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+         "the connection to PostgreSQL was lost"),
+        (asyncpg.InterfaceError("connection is closed"), "the connection to PostgreSQL was lost"),
+        (asyncpg.UndefinedTableError('relation "calls"\ndoes not exist'),
+         'PostgreSQL says: relation "calls" does not exist'),
+        (ValueError("something else"), "something else"),
+        (ValueError(), "ValueError"),
+    ],
+)  # fmt: skip
+def test_failure_is_told_in_words_of_an_operator(error: BaseException, words: str) -> None:
+    assert failure_in_words(error) == words
