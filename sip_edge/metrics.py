@@ -57,6 +57,8 @@ STAGES: Final = {
 """The stages of a call's set-up that are measured, each from the one before it."""
 
 
+HELD: Final = ("dialogs", "transactions", "tasks")
+"""What calls leave for a while: dialogs and transactions for 32 s, tasks not at all."""
 RECORD_ROWS: Final = ("written", "rejected", "dropped")
 """What can become of a row of `calls`; one call may have two, as it opens and as it ends."""
 ANSWERERS: Final = (Outcome.AGENT, Outcome.FALLBACK, Outcome.VOICEMAIL)
@@ -241,6 +243,13 @@ class Metrics:
         self.tls_certificate_expiry = gauge(
             "tls_certificate_expiry_timestamp_seconds", "When our certificate ends; 0 without TLS"
         )
+        held = Gauge(
+            "sip_edge_held",
+            "What calls need, and what is left of them",
+            ["what"],
+            registry=self.registry,
+        )
+        self.held = {what: held.labels(what) for what in HELD}
         self.loop_longest_stall = gauge(
             "loop_longest_stall_seconds",
             "Longest lateness of the loop within the last minute or two",

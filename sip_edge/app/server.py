@@ -288,6 +288,10 @@ class Server:
         self._metrics.set_ready_state(self.readiness()[0].value)
         self._metrics.calls_max.set(self._config.sip.max_calls)
         self._metrics.voicemails_undelivered.set(self._voicemail.mailbox.undelivered)
+        held = self._metrics.held
+        held["dialogs"].set(self.sip.sessions)
+        held["transactions"].set(self.sip.transactions)
+        held["tasks"].set(len(asyncio.all_tasks(self._loop)))
         self._metrics.rtp_ports.set(self.sip.ports.size)
         self._metrics.rtp_ports_free.set(self.sip.ports.count_free(self._loop.time()))
         self._metrics.record_spool_rows.set(self._records.spool_rows)

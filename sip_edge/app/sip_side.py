@@ -216,6 +216,11 @@ class SipSide:
         """Dialogs that are not forgotten yet."""
         return self._user_agent.endpoint.sessions if self._user_agent else 0
 
+    @property
+    def transactions(self) -> int:
+        """Transactions that are remembered; each for 32 s after its end."""
+        return self._user_agent.endpoint.transactions if self._user_agent else 0
+
     def close(self) -> None:
         """Close every socket; whatever was not sent by now is lost."""
         self._watch.stop()
