@@ -368,6 +368,7 @@ async def main(options: argparse.Namespace, folder: Path) -> int:
             edge = await world.start_edge()
             await world.start(sys.executable, "-m", "sip_edge.agents.demo_worker",
                               "--port", str(ECHO_PORT))  # fmt: skip
+            await until(lambda: asyncio.to_thread(is_listening, ECHO_PORT))
             await world.load()
             good = [await phase(world, outage, options.seconds, options.rate)
                     for outage in (stopped, hung, restarted)]  # fmt: skip
