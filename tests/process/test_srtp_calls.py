@@ -32,13 +32,18 @@ CRYPTO = (
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize(("encryption", "codec"), [("srtp", "pcmu"), ("srtp-mand", "pcma")])
+@pytest.mark.parametrize(
+    ("encryption", "codec", "transport"),
+    # As Telnyx offers it (a=crypto under RTP/AVP), and as Twilio does (RTP/SAVP, over TLS).
+    [("srtp", "pcmu", "udp"), ("srtp-mand", "pcma", "tls")],
+)
 async def test_caller_and_agent_hear_each_other_though_nobody_else_can(
     edge: EdgeProcess,
     worker_ports: WorkerPorts,
     baresip_folder: Path,
     encryption: str,
     codec: str,
+    transport: str,
 ) -> None:
     async def say_it_all_at_once(call: WorkerCall) -> None:
         await call.say(to_ulaw(AGENT_SAYS))
@@ -46,9 +51,16 @@ async def test_caller_and_agent_hear_each_other_though_nobody_else_can(
 
     async with (
         StreamWorker(worker_ports.ada, say_it_all_at_once) as worker,
-        Baresip(baresip_folder, says=CALLER_SAYS, codec=codec, encryption=encryption) as phone,
+        Baresip(
+            baresip_folder,
+            says=CALLER_SAYS,
+            codec=codec,
+            transport=transport,
+            encryption=encryption,
+        ) as phone,
     ):
-        await phone.dial(f"sip:{ADA}@{edge.address}")
+        port = edge.tls_port if transport == "tls" else edge.sip_port
+        await phone.dial(f"sip:{ADA}@{edge.host}:{port};transport={transport}")
         call = await worker.next_call()
         await eventually(lambda: call.marks, what="the mark after the agent's words")
         await call.heard_at_least(4)
