@@ -278,6 +278,23 @@ def test_invite_must_bring_its_carriers_secret_once(
     assert "horse" not in repr(carrier)
 
 
+def test_call_that_is_being_refused_takes_no_line_from_the_next() -> None:
+    carrier = replace(CARRIER, secret_header="X-Edge-Secret", secret=SECRET.encode())
+
+    async def main() -> World:
+        world = World(max_calls=1, carrier=carrier)
+        refused, welcome = _callers(2)
+        world.arrive(refused, _invite(refused))
+        headers = [("X-Edge-Secret", SECRET)]
+        data = welcome.invite(body=OFFER, branch="z9hG4bK-welcome", headers=headers)
+        world.arrive(welcome, data)
+        await asyncio.sleep(0.1)
+        world.user_agent.close()
+        return world
+
+    assert sorted(run(main()).statuses()) == [100, 100, 200, 403]
+
+
 def test_cancel_in_the_same_breath_as_the_invite_is_reported_like_any_other_call() -> None:
     async def main() -> World:
         world = World()
