@@ -92,7 +92,7 @@ class Mutator:
         """One mutation, seldom two."""
         kind = self._random.choice(self._kinds)
         mutated = kind(message)
-        if self._random.random() < 0.1:
+        if self._random.random() < 0.1 and len(mutated) > 1:
             mutated = self._random.choice(self._kinds)(mutated)
         return kind.__name__.replace("_", " "), mutated
 
