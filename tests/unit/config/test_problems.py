@@ -84,6 +84,7 @@ def test_all_problems_are_reported_at_once_with_their_key_and_what_is_allowed(
             '{"local": {"enabled": 0}, "twilio": {"enabled": 0}, "telnyx": {"enabled": 0}}',
             "carriers: at least one carrier must be enabled",
         ),
+        ("CARRIERS__TWILIO__SRTP", "yes", "must be 'off', 'optional' or 'required'"),
         ("CARRIERS__OFFICE__COUNTRY", "US", "carriers.office.networks: is required"),
         ("SIP__PORT__DEEPER", "1", "must be a whole number from 0 to 65535"),
     ],

@@ -14,6 +14,7 @@ from sip_edge.config import (
     MediaSettings,
     SipSettings,
 )
+from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.routing.refusal import Refusal
 
 
@@ -106,6 +107,16 @@ def test_status_of_a_refusal_is_overridden_by_its_name() -> None:
 
     assert carrier.responses == {Refusal.NUMBER_BUSY: 480}
     assert carrier.networks == (IPv4Network("192.0.2.7/32"),)
+
+
+@pytest.mark.parametrize("policy", SrtpPolicy)
+def test_sound_of_a_carrier_is_encrypted_as_it_offers_or_as_its_setting_says(
+    policy: SrtpPolicy,
+) -> None:
+    config = Config.model_validate({"carriers": {"twilio": {"srtp": policy.value}}})
+
+    assert config.carriers["twilio"].srtp is policy
+    assert config.carriers["telnyx"].srtp is SrtpPolicy.OPTIONAL
 
 
 def test_country_is_written_in_capitals() -> None:
