@@ -3,12 +3,11 @@
     .venv/bin/python benchmarks/outage.py [--seconds 60] [--rate 10] [--moves 10] [--ended 50]
 
 First part: SIPp places calls of 0.3 s to a known number while PostgreSQL is stopped, hangs (all its
-processes get SIGSTOP), or is restarted every 5 s; an unknown number is called every 2 s, too. After
-each phase PostgreSQL is back and the calls are counted in four ways: by SIPp, by the INVITEs
-metric, by outcome, by rows. Second part: workers are killed (SIGKILL) in mid-call; each frame of
-the caller carries its number, so that what nobody heard is known exactly. Third part: the edge is
-killed during an outage and started again before PostgreSQL is. Exits with 1 if a call failed, or a
-row is missing or double.
+processes get SIGSTOP), or is restarted every 5 s; an unknown number is called every 2 s, too. Once
+PostgreSQL is back the calls are counted by SIPp, by the INVITEs metric, by outcome and by rows.
+Second part: workers are killed (SIGKILL) in mid-call; each frame of the caller carries its number,
+so that what nobody heard is known exactly. Third part: the edge is killed during an outage and
+started again before PostgreSQL is. Exits with 1 if a call failed, or a row is missing or double.
 
 Needs `sipp` (Debian: sip-tester), and UDP and TCP ports 27000-27999 of the loopback.
 """

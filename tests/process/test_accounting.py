@@ -35,6 +35,7 @@ async def test_every_call_that_sipp_made_has_exactly_one_outcome(
     before = counts(edge)
     rows_before = await edge.sql(RECORDED)
     invites_before = edge.metric("sip_edge_invites_total")
+    answers_before = edge.metric("sip_edge_answers_total")
     async with StreamWorker(worker_ports.ada), StreamWorker(worker_ports.bob):
         runs = [
             await sipp.start("caller_hangs_up", number=ADA, calls=CALLS, values={"talk_ms": 500}),
@@ -76,6 +77,8 @@ async def test_every_call_that_sipp_made_has_exactly_one_outcome(
     assert recorded[0]["ended"] - rows_before[0]["ended"] == made
     assert recorded[0]["open"] == 0
     assert sum(counted.values()) == made
+    answers = edge.metric("sip_edge_answers_total") - answers_before
+    assert answers == counted["agent"] + counted["fallback"]
     assert counted == {
         "agent": CALLS,
         "fallback": CALLS,

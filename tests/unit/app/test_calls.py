@@ -100,6 +100,7 @@ class World:
             call.prepare()
             call.answer()
             report.outcome = Outcome.AGENT
+            self.calls.call_answered(report)
             await asyncio.Event().wait()
         finally:
             report.ended_by = call.ended_by
@@ -126,6 +127,19 @@ def _callers(count: int) -> list[Caller]:
 
 def _invite(caller: Caller) -> bytes:
     return caller.invite(body=OFFER, branch=f"z9hG4bK-{caller.call_id}")
+
+
+def test_answer_is_passed_on_before_the_call_ends() -> None:
+    async def story() -> None:
+        world = World()
+        (caller,) = _callers(1)
+        world.arrive(caller, _invite(caller))
+        await asyncio.sleep(1)
+
+        assert [report.outcome for report in world.answers] == [Outcome.AGENT]
+        assert world.reports == []
+
+    run(story())
 
 
 def test_every_invite_gets_a_call_and_every_bye_ends_one() -> None:
