@@ -48,6 +48,9 @@ _RTCP_TAG_BYTES: Final = {
     CryptoSuite.AES_CM_128_HMAC_SHA1_32: 10,
 }
 """RTCP always has the long tag (RFC 4568 section 6.2.2)."""
+MAX_WRAPS: Final = 32
+"""Sequence numbers wrap 22 times in the longest call, with packets of 10 ms. A peer that has counted
+further only wants the work of following it: four packets to be made for each wrap."""
 _STEP: Final = 0x4000
 """How far a sequence number may go on at once without being taken for an old one; half of it."""
 _HALF: Final = 0x8000
@@ -251,7 +254,7 @@ class Srtp:
 
 def _counting_on(keys: SrtpKeys, before: _Inbound) -> _Inbound | None:
     """The stream of `before` under its new key; None if it has not wrapped: then zero fits."""
-    if before.last_index < 0x10000:
+    if not 0 < before.last_index >> 16 <= MAX_WRAPS:
         return None
     inbound = _Inbound(keys)
     inbound.count_on(keys, before)

@@ -260,6 +260,15 @@ class TestNewKeys:
         for index in range(last % 65536 + 1, last % 65536 + 40):
             assert there.unprotect(sealed(renewed, rtp(index)), 100.0) == rtp(index)
 
+    def test_peer_that_has_counted_absurdly_far_is_not_followed(self) -> None:
+        far = 40 * 65536
+        there, renewed = self.after(far, SHA1_80), end(keys(5, 2))
+        for index in (*range(0x4000, far, 0x4000), far):
+            renewed.protect(rtp(index))
+        assert there.unprotect(sealed(renewed, rtp(far + 1)), 100.0) is None
+        again = end(keys(5, 2))
+        assert there.unprotect(sealed(again, rtp(1)), 100.0) == rtp(1)
+
     def test_keys_may_go_and_come_back(self) -> None:
         here, there = ends()
         there.configure(None, 1.0)
