@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from pylibsrtp import Error, Policy, Session
 
-from sip_edge.media.rtp import HEADER, HEADER_BYTES, VERSION_2
+from sip_edge.media.rtp import HEADER, VERSION_2
 from sip_edge.media.sdes import SECRET_BYTES, CryptoSuite, SrtpTerms
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ OLD_KEY_SECONDS: Final = 5.0
 """How long packets under the key before the present one are taken: far longer than they travel."""
 MAX_SSRCS: Final = 64
 """A peer takes a new SSRC at a transfer or hold at most; a call with more of them is no call."""
+MAX_WRAPS: Final = 32
+"""Sequence numbers wrap 22 times in four hours of packets of 10 ms. A peer that has counted further
+only wants the work of following it: four packets are made for each wrap."""
 
 _PROFILES: Final = {
     CryptoSuite.AES_CM_128_HMAC_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -48,11 +51,10 @@ _RTCP_TAG_BYTES: Final = {
     CryptoSuite.AES_CM_128_HMAC_SHA1_32: 10,
 }
 """RTCP always has the long tag (RFC 4568 section 6.2.2)."""
-MAX_WRAPS: Final = 32
-"""Sequence numbers wrap 22 times in the longest call, with packets of 10 ms. A peer that has counted
-further only wants the work of following it: four packets to be made for each wrap."""
 _STEP: Final = 0x4000
 """How far a sequence number may go on at once without being taken for an old one; half of it."""
+_LEAST_BYTES: Final = 8
+"""RTCP's header with its SSRC; RTP's is longer."""
 _HALF: Final = 0x8000
 _REPLAY: Final = "replay check failed"
 
@@ -121,7 +123,7 @@ class _Inbound:
     def _without_mki(self, data: bytes, tag: int) -> bytes:
         end = len(data) - tag
         start = end - len(self._mki)
-        if start < HEADER_BYTES - 4 or data[start:end] != self._mki:
+        if start < _LEAST_BYTES or data[start:end] != self._mki:
             raise ValueError("not this MKI")
         return data[:start] + data[end:]
 
