@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED_SOURCES: Final = 4096
 """Verdicts kept by address: a scan from many addresses costs time then, never memory."""
+
+_MAPPED: Final = 0xFFFF
+"""How the address of an IPv4 peer on an IPv6 socket begins (RFC 4291 section 2.5.5.2)."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -54,27 +58,36 @@ class NetworkSet:
     """Finds the first network listed that holds an address: one look-up a prefix length."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        self._tables: dict[tuple[int, int], dict[int, int]] = {}
+        self._tables: dict[int, dict[int, dict[int, int]]] = {4: {}, 6: {}}
         for index, network in enumerate(networks):
             host_bits = network.max_prefixlen - network.prefixlen
-            table = self._tables.setdefault((network.version, host_bits), {})
+            table = self._tables[network.version].setdefault(host_bits, {})
             table.setdefault(int(network.network_address) >> host_bits, index)
 
     def find(self, host: str) -> int | None:
         """The position of that network; None if there is none, or `host` is no address."""
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return None
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        version, number = address.version, int(address)
-        found = [
-            table[number >> host_bits]
-            for (of_version, host_bits), table in self._tables.items()
-            if of_version == version and number >> host_bits in table
-        ]
-        return min(found, default=None)
+        version, number = _read(host)
+        first = None
+        for host_bits, table in self._tables.get(version, {}).items():
+            index = table.get(number >> host_bits)
+            if index is not None and (first is None or index < first):
+                first = index
+        return first
+
+
+def _read(host: str) -> tuple[int, int]:
+    """The version and the number of an address, by the kernel's reading: 1 µs. (0, 0) if none."""
+    try:
+        return 4, int.from_bytes(socket.inet_pton(socket.AF_INET, host), "big")
+    except (OSError, ValueError):
+        pass
+    try:
+        number = int.from_bytes(socket.inet_pton(socket.AF_INET6, host.partition("%")[0]), "big")
+    except (OSError, ValueError):
+        return 0, 0
+    if number >> 32 == _MAPPED:
+        return 4, number & 0xFFFF_FFFF
+    return 6, number
 
 
 class CarrierTable:
