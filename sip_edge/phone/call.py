@@ -159,7 +159,12 @@ async def place_call(call: PhoneCall) -> PhoneReport:
     try:
         with _user_agent(loop, local) as user_agent:
             media = MediaPort(
-                loop=loop, pool=pool, wheel=wheel, settings=RtpSettings(), address=local
+                loop=loop,
+                pool=pool,
+                wheel=wheel,
+                settings=RtpSettings(),
+                address=local,
+                signalling_host=remote,
             )
             leg = OutboundLeg(
                 user_agent=user_agent, media=media, sdp_session_id=secrets.randbits(31)
