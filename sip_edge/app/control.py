@@ -74,7 +74,7 @@ async def serve_control(config: Config, *, end: asyncio.Event | None = None) -> 
     """Serve the control API until SIGTERM, SIGINT, or `end`. Raises StartError."""
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        writer = configure_logging(config.logging)
+        writer = configure_logging(config.logging, secrets=config.secrets())
         stack.callback(writer.close)
         metrics = ApiMetrics(operations())
         stack.callback(count_failures_with(metrics.internal_errors.inc))

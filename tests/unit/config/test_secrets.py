@@ -9,14 +9,14 @@ from sip_edge.config.secrets import secrets_in
 def test_secrets_of_carriers_and_the_passwords_of_urls_are_found_longest_first() -> None:
     config = Config.model_validate(
         {
-            "database": {"dsn": "postgresql://edge:p%40ssword@db.example.com:5432/edge"},
+            "database": {"dsn": "postgresql://edge:p%40ssword-of-db@db.example.com:5432/edge"},
             "carriers": {
                 "twilio": {"secret_header": "X-Edge-Secret", "secret": "correct-horse-battery"}
             },
         }
     )
 
-    assert secrets_in(config) == ("correct-horse-battery", "p%40ssword", "p@ssword")
+    assert secrets_in(config) == ("correct-horse-battery", "p%40ssword-of-db", "p@ssword-of-db")
 
 
 def test_url_without_a_password_and_a_configuration_without_secrets_hold_none() -> None:
@@ -24,3 +24,9 @@ def test_url_without_a_password_and_a_configuration_without_secrets_hold_none() 
 
     assert secrets_in(without) == ()
     assert secrets_in(Config()) == ()
+
+
+def test_word_that_stands_in_many_lines_is_not_taken_for_a_secret() -> None:
+    config = Config.model_validate({"database": {"dsn": "postgresql://postgres:postgres@db/edge"}})
+
+    assert secrets_in(config) == ()
