@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, SecretStr
 
 SHORTEST: Final = 12
-"""A shorter one ("postgres") is a word that stands in many lines; whoever chose it keeps no secret."""
+"""A shorter one ("postgres") is a word that stands in many lines and keeps nobody out."""
 
 
 def secrets_in(config: BaseModel) -> tuple[str, ...]:
