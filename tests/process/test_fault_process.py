@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from collections import Counter
@@ -13,10 +14,20 @@ from time import monotonic
 
 import pytest
 from support.edge_process import EdgeProcess
-from support.line_plan import ADA, UNKNOWN, WorkerPorts, write_plan
+from support.line_plan import (
+    ADA,
+    NOBODY_THEN_BOB,
+    OUTBOUND_ONLY,
+    UNKNOWN,
+    VOICEMAIL,
+    WorkerPorts,
+    write_plan,
+)
 from support.persistent_caller import PersistentCaller
 from support.polling import eventually
-from support.stream_worker import StreamWorker
+from support.process_family import open_descriptors
+from support.stream_worker import StreamWorker, WorkerCall
+from support.swallowing_port import SwallowingPort
 
 pytestmark = pytest.mark.asyncio
 
@@ -112,6 +123,75 @@ async def test_successor_of_an_edge_that_was_killed_serves_at_once_and_closes_it
         )
         edge.check_health()
         assert await asyncio.to_thread(edge.stop) == 0
+
+
+async def test_calls_that_end_in_every_way_leave_nothing_open(
+    database_dsn: str, tmp_path: Path
+) -> None:
+    settings = {
+        "SIP_EDGE__MEDIA__QUARANTINE_SECONDS": "0.5",
+        "SIP_EDGE__DISPATCH__ACCEPT_TIMEOUT_SECONDS": "5",  # However busy the machine is.
+    }
+    edge, ports = EdgeProcess(tmp_path, dsn=database_dsn, settings=settings), WorkerPorts()
+    await write_plan(database_dsn, ports)
+    await asyncio.to_thread(edge.start)
+    ends = itertools.cycle(["listen", "hang up", "vanish", "err"])
+
+    async def end(call: WorkerCall) -> None:
+        kind = next(ends)
+        await call.heard_at_least(0.1)
+        if kind == "hang up":
+            await call.hang_up(1000)
+        elif kind == "vanish":
+            call.vanish()
+        elif kind == "err":
+            await call.hang_up(1011)
+
+    async def place(number: str) -> int:
+        async with PersistentCaller((edge.host, edge.sip_port), number, talks=True) as caller:
+            calling = asyncio.create_task(caller.call())
+            if number == NOBODY_THEN_BOB:
+                await asyncio.sleep(0.3)
+                assert await caller.give_up() == 200
+            status = await calling
+            if status == 200:
+                await asyncio.sleep(0.5)
+                assert await caller.hang_up() in (200, 481)
+            assert caller.is_one_call
+            return status
+
+    expected = {ADA: 200, VOICEMAIL: 200, UNKNOWN: 404, OUTBOUND_ONLY: 603, NOBODY_THEN_BOB: 487}
+    try:
+        async with StreamWorker(ports.ada, end), SwallowingPort(ports.nobody):
+            await asyncio.gather(*(place(number) for number in expected))
+            await eventually(lambda: held(edge), lambda left: left[0] == 0, what="dialogs")
+            before = held(edge)
+            numbers = [*expected] * 5 + [ADA] * 15
+            statuses = await asyncio.gather(*(place(number) for number in numbers))
+            assert statuses == [expected[number] for number in numbers]
+            after = await eventually(
+                lambda: held(edge), lambda left: left == before, what="dialogs, tasks, pairs, files"
+            )
+            print(f"dialogs, tasks, RTP pairs, open files before and after: {before}, {after}")
+        await eventually(
+            lambda: edge.sql("select state, count(*) as calls from calls group by 1"),
+            lambda rows: {r["state"]: r["calls"] for r in rows} == {"ended": len(numbers) + 5},
+            what="rows",
+        )
+        assert edge.metric("sip_edge_invites_total") == edge.metric("sip_edge_calls_total")
+        edge.check_health()
+    finally:
+        await asyncio.to_thread(edge.kill)
+
+
+def held(edge: EdgeProcess) -> tuple[float, float, float, int]:
+    """Dialogs, tasks, RTP pairs that are free, open files."""
+    return (
+        edge.metric("sip_edge_held", what="dialogs"),
+        edge.metric("sip_edge_held", what="tasks"),
+        edge.metric("sip_edge_rtp_ports_free"),
+        open_descriptors(edge.pid),
+    )
 
 
 async def test_wall_clock_that_jumps_ends_no_call_and_spoils_no_record(

@@ -98,6 +98,12 @@ class PersistentCaller:
         self.fall_silent()
         return 0 if answer is None else answer.status
 
+    async def give_up(self) -> int:
+        """Send CANCEL until it is answered; the status. `call` then returns 487, if in time."""
+        text = self._texts.invite(body="").replace("INVITE ", "CANCEL ", 1)
+        answer = await self._transact("CANCEL", text.replace(" INVITE\r\n", " CANCEL\r\n"))
+        return 0 if answer is None else answer.status
+
     async def is_hung_up_on(self) -> None:
         """Wait for the edge's BYE."""
         await eventually(self.hung_up_on.is_set, what=f"the edge's BYE to {self._name}")
