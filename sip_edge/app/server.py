@@ -139,6 +139,8 @@ class Server:
             return ReadyState.STARTING, "the routes have not been loaded yet"
         if self._table.state is not TableState.LIVE:
             return ReadyState.DEGRADED, f"routes are stale: {self._table.reason}"
+        if busy := self.sip.busy:
+            return ReadyState.DEGRADED, f"new calls are refused: {busy}"
         return ReadyState.READY, ""
 
     @contextmanager

@@ -187,10 +187,16 @@ class SipSide:
         self._lag.reset()
         self._tell_options()
 
+    @property
+    def busy(self) -> str:
+        """Why no new call is taken although the routes are there; "" if calls are."""
+        if self._lag.is_overloaded:
+            return "late: the event loop or RTP"
+        return "all lines are taken" if self.calls.is_full else ""
+
     def _tell_options(self) -> None:
         if self._user_agent is not None:
-            is_busy = self.calls.is_full or self._lag.is_overloaded
-            self._user_agent.endpoint.unavailable = is_busy or not self._is_available
+            self._user_agent.endpoint.unavailable = bool(self.busy) or not self._is_available
 
     def _calls_changed(self, count: int) -> None:
         self._metrics.calls_active.set(count)

@@ -98,6 +98,7 @@ async def test_full_process_refuses_the_next_call_and_tells_whoever_asks(
         room = await asked(phone, names)
         calls.append(await talking(phone, "second"))
         full = await asked(phone, names)
+        page = small.http_text("/readyz")
         late = caller_at(phone, ADA, "third")
         phone.send(late.invite())
         refusal = await phone.final()
@@ -107,6 +108,7 @@ async def test_full_process_refuses_the_next_call_and_tells_whoever_asks(
         await has_ended(small)
         again = await asked(phone, names)
     assert (room, full, refusal.status, again) == (200, 503, 503, 200)
+    assert "all lines are taken" in page
     assert refusal.header("Retry-After") == ""
     assert "cause=42" in refusal.header("Reason")
 

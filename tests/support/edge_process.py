@@ -198,6 +198,12 @@ class EdgeProcess:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return 0
 
+    def http_text(self, path: str) -> str:
+        """What a GET that succeeds is answered."""
+        with self._get(path) as response:
+            text: str = response.read().decode()
+        return text
+
     def metric(self, name: str, **labels: str) -> float:
         """The sum of all series of this name that have these labels; 0 if there are none."""
         return sum(
