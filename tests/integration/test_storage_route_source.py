@@ -158,6 +158,8 @@ async def test_digest_changes_with_every_column_that_matters(every_database_dsn:
         'UPDATE phone_numbers SET inbound_routing = \'{"voicemail_message": "x"}\'',
         "UPDATE phone_numbers SET inbound_routing = 'null'",
         "UPDATE phone_numbers SET inbound_routing = NULL",
+        "UPDATE phone_numbers SET max_concurrent_calls = 3",
+        'UPDATE phone_numbers SET provider_config = \'{"account_sid": "AC1"}\'',
         "UPDATE agents SET name = 'C'",
         "UPDATE agents SET status = 'paused'",
         "UPDATE agents SET worker_url = NULL",
@@ -183,6 +185,17 @@ async def test_digest_ignores_what_does_not_matter_to_a_call(database_dsn: str) 
         await client.execute("UPDATE phone_numbers SET friendly_name = 'x', sms_capable = true")
 
         assert await source.digest() == before
+
+
+async def test_account_is_read_of_any_shape_of_provider_config(database_dsn: str) -> None:
+    shapes = ['{"account_sid": "AC1"}', '{"account_sid": 5}', "[]", "null", '"text"', None]
+    accounts = []
+    async with opened(database_dsn) as (source, client):
+        for shape in shapes:
+            await client.execute("UPDATE phone_numbers SET provider_config = $1::jsonb", shape)
+            accounts += [row["account_sid"] for row in await source.numbers([NUMBER])]
+
+    assert accounts == ["AC1", "5", None, None, None, None]
 
 
 async def test_only_the_rows_that_are_asked_for_are_fetched(every_database_dsn: str) -> None:
