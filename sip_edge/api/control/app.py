@@ -88,12 +88,27 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return invalid(cast("RequestValidationError", error).errors(), request.url.path)
 
 
-async def _on_http_error(_: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     """The framework's own refusals, in our shape."""
     refused = cast("HTTPException", error)
     code = _CODES.get(refused.status_code, ErrorCode.INVALID_REQUEST)
     message = _MESSAGES.get(code, str(refused.detail))
-    return error_response(ProvisioningError(code, message), refused.headers)
+    headers = dict(refused.headers or {})
+    if code is ErrorCode.METHOD_NOT_ALLOWED:
+        # All of the path's, where the framework names those of one operation (RFC 9110 10.2.1).
+        headers["Allow"] = ", ".join(sorted(_methods_of(request))) or headers.get("Allow", "GET")
+    return error_response(ProvisioningError(code, message), headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """What may be done with this path."""
+    return {
+        method
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.path_regex.match(request.url.path)
+        for method in route.methods or ()
+    }
 
 
 async def _healthz(_: Request) -> Response:
