@@ -28,6 +28,8 @@ from sip_edge.media.sdp import (
     parse_sdp,
 )
 
+EXAMPLES = settings(max_examples=200, deadline=None)
+
 locals_ = st.builds(
     lambda policy: LocalMedia(
         address="203.0.113.10",
@@ -129,7 +131,7 @@ line_soup = st.lists(
 
 
 @given(st.binary(max_size=200) | line_soup.map(b"\n".join))
-@settings(max_examples=200)
+@EXAMPLES
 def test_any_bytes_are_a_description_or_an_error(data: bytes) -> None:
     try:
         description = parse_sdp(data)
@@ -139,13 +141,13 @@ def test_any_bytes_are_a_description_or_an_error(data: bytes) -> None:
 
 
 @given(any_descriptions)
-@settings(max_examples=200)
+@EXAMPLES
 def test_description_survives_being_written_and_read(description: SessionDescription) -> None:
     assert parse_sdp(description.serialize()) == description
 
 
 @given(any_descriptions | offers, locals_)
-@settings(max_examples=200)
+@EXAMPLES
 def test_any_offer_is_answered_stream_by_stream_or_refused(
     offer: SessionDescription, local: LocalMedia
 ) -> None:
@@ -169,7 +171,7 @@ def test_any_offer_is_answered_stream_by_stream_or_refused(
 
 
 @given(st.text(max_size=80) | crypto_soup)
-@settings(max_examples=300)
+@EXAMPLES
 def test_any_crypto_line_is_read_or_passed_over(value: str) -> None:
     line = parse_crypto(value)
     if line is not None:
@@ -179,7 +181,7 @@ def test_any_crypto_line_is_read_or_passed_over(value: str) -> None:
 
 
 @given(any_descriptions | offers, any_descriptions | offers)
-@settings(max_examples=200)
+@EXAMPLES
 def test_any_answer_is_understood_or_refused(
     offer: SessionDescription, answer: SessionDescription
 ) -> None:
@@ -200,7 +202,7 @@ def test_any_answer_is_understood_or_refused(
         max_size=10,
     ).map(b"\r\n".join),
 )
-@settings(max_examples=200)
+@EXAMPLES
 def test_any_body_holds_a_description_or_none(content_type: str | None, body: bytes) -> None:
     sdp = extract_sdp(content_type, body)
     assert sdp is None or sdp in body
