@@ -142,7 +142,12 @@ def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     call.add_argument(
         "--from", dest="caller", default="+12025550123", metavar="NUMBER", help="who calls"
     )
-    call.add_argument("--transport", choices=("udp", "tcp"), default="udp", help="(%(default)s)")
+    call.add_argument(
+        "--transport",
+        choices=("udp", "tcp", "tls"),
+        default="udp",
+        help="(%(default)s); tls trusts the system's authorities, or those in $SSL_CERT_FILE",
+    )
     call.add_argument("--play", type=Path, metavar="WAV", help="what to say into the call")
     call.add_argument("--record", type=Path, metavar="WAV", help="where to keep what was heard")
     call.add_argument(

@@ -26,6 +26,7 @@ from sip_edge.transport.rtp_ports import RtpPortPool
 from sip_edge.transport.rtp_session import RtpSettings
 from sip_edge.transport.rtp_wheel import RtpWheel
 from sip_edge.transport.streams import StreamConnections, StreamLimits
+from sip_edge.transport.tls import client_contexts
 from sip_edge.transport.udp import UdpListener
 from sip_edge.transport.user_agent import UserAgent
 
@@ -125,11 +126,17 @@ class _Ear:
         pass
 
 
-class _NoNames:
+class _OneName:
     """The phone resolves the one name that it was given before it dials."""
 
+    def __init__(self, host: str, address: str) -> None:
+        self._host = host
+        self._address = address
+
     async def resolve(self, host: str, deadline: float) -> list[str]:
-        raise ResolveError(host, ResolveFailure.NOT_FOUND)
+        if host != self._host:
+            raise ResolveError(host, ResolveFailure.NOT_FOUND)
+        return [self._address]
 
     async def services(self, name: str, deadline: float) -> list[Service]:
         raise ResolveError(name, ResolveFailure.NOT_FOUND)
@@ -157,7 +164,10 @@ async def place_call(call: PhoneCall) -> PhoneReport:
     wheel = RtpWheel(loop=loop)
     pool = RtpPortPool(host=local, port_min=PORT_MIN, port_max=PORT_MAX, quarantine_seconds=1.0)
     try:
-        with _user_agent(loop, local) as user_agent:
+        names = _OneName(call.host, remote)
+        with _user_agent(
+            loop, local, names, with_tls=call.transport is Transport.TLS
+        ) as user_agent:
             media = MediaPort(
                 loop=loop,
                 pool=pool,
@@ -170,7 +180,9 @@ async def place_call(call: PhoneCall) -> PhoneReport:
                 user_agent=user_agent, media=media, sdp_session_id=secrets.randbits(31)
             )
             try:
-                return await _converse(call, leg, NextHop(remote, call.port, call.transport))
+                # Over TLS the server must prove to be the one that was named.
+                host = call.host if call.transport is Transport.TLS else remote
+                return await _converse(call, leg, NextHop(host, call.port, call.transport))
             finally:
                 leg.close()
     finally:
@@ -275,7 +287,9 @@ def _ended_by(cause: EndCause | None, *, is_answered: bool) -> str:
 
 
 @contextmanager
-def _user_agent(loop: asyncio.AbstractEventLoop, local: str) -> Iterator[UserAgent]:
+def _user_agent(
+    loop: asyncio.AbstractEventLoop, local: str, names: _OneName, *, with_tls: bool
+) -> Iterator[UserAgent]:
     """A user agent on a port of its own, for one call."""
 
     def no_calls(effect: InviteReceived, now: float) -> Leg | None:
@@ -294,7 +308,7 @@ def _user_agent(loop: asyncio.AbstractEventLoop, local: str) -> Iterator[UserAge
         loop=loop,
         endpoint=_endpoint(local, udp.local.port),
         clock=perf_counter,
-        resolver=_NoNames(),
+        resolver=names,
         observer=_NoCounters(),
         on_invite=no_calls,
     )
@@ -303,6 +317,7 @@ def _user_agent(loop: asyncio.AbstractEventLoop, local: str) -> Iterator[UserAge
         limits=StreamLimits(max_connections=8, max_connections_per_source=8, idle_seconds=3600.0),
         receiver=user_agent,
         observer=_NoCounters(),
+        client_context=client_contexts(None, verify=True) if with_tls else None,
     )
     user_agent.bind(udp=udp, streams=streams)
     udp.start(user_agent.receive_datagram)

@@ -159,6 +159,27 @@ async def test_baresip_and_agent_hear_each_other_over_tls(
     assert np.abs(phone.heard()).max() > 1000
 
 
+@pytest.mark.parametrize(
+    ("authority", "code", "said"), [("edge.pem", 0, ""), ("ca.pem", 1, "not answered: ")]
+)
+async def test_test_phone_calls_over_tls_and_only_whom_it_can_trust(
+    edge: EdgeProcess, worker_ports: WorkerPorts, authority: str, code: int, said: str
+) -> None:
+    async def say_something(call: WorkerCall) -> None:
+        await call.say(to_ulaw(AGENT_SAYS))
+
+    async with StreamWorker(worker_ports.ada, say_something):
+        done = await asyncio.to_thread(
+            edge.run_with,
+            {"SSL_CERT_FILE": str(TLS_FILES / authority)},
+            *("call", ADA, "--transport", "tls", "--seconds", "1"),
+            *("--to", f"{edge.host}:{edge.tls_port}"),
+        )
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+
+
 async def test_check_config_tells_what_is_wrong_with_the_certificate(
     edge: EdgeProcess, tmp_path: Path
 ) -> None:

@@ -157,6 +157,29 @@ def test_files_that_vanish_change_nothing_until_they_are_back(tmp_path: Path) ->
     assert (world.loaded, len(world.refused)) == ([FIRST, FIRST], 1)
 
 
+def test_refused_pair_is_tried_again_though_no_date_has_changed(tmp_path: Path) -> None:
+    """It may have been the reading that failed."""
+
+    async def main() -> World:
+        world = World(tmp_path)
+        watch = world.open()
+        watch.start()
+        key, good = world.files.key, world.files.key.read_bytes()
+        date = key.stat().st_mtime_ns
+        for content, seconds in ((b"?" * len(good), 1), (good, 61)):
+            key.write_bytes(content)
+            os.utime(key, ns=(date, date))
+            if content != good:
+                watch.reload()
+            await asyncio.sleep(seconds)
+        watch.close()
+        return world
+
+    world = run(main())
+
+    assert (world.loaded, len(world.refused)) == ([FIRST, FIRST], 1)
+
+
 def test_server_does_not_start_with_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:
     async def main() -> None:
         world = World(tmp_path)
