@@ -79,6 +79,7 @@ class WorkerConnection(WSListener):
         self._frames_left = settings.max_frames
         self._frames_since = loop.time()
         self._abort_timer: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._keepalive = Keepalive(
             scheduler=loop,
             interval_seconds=settings.ping_interval_seconds,
@@ -128,10 +129,26 @@ class WorkerConnection(WSListener):
         finally:
             if not self._was_opened:
                 _let_go(sock, inode)
+            elif not _is_open(sock, inode):
+                sock.detach()
+                self._forget()
         if not self._was_opened:
             raise unavailable(
                 url, AttemptFailure.BAD_HANDSHAKE, "closed without an answer to the upgrade"
             )
+
+    def _forget(self) -> None:
+        """The connection is gone and nobody will tell.
+
+        uvloop, when its connecting is interrupted in the very turn in which 101 arrived, closes the
+        connection without a word to picows.
+        """
+        transport, self._transport = self._transport, None
+        self._session.hang_up()
+        if transport is not None:
+            self.on_ws_disconnected(transport)
+        if self._watching is not None:
+            self._watching.cancel()
 
     # WorkerLink
 
@@ -166,7 +183,7 @@ class WorkerConnection(WSListener):
     @override
     def on_ws_connected(self, transport: WSTransport) -> None:
         """101 has arrived: tell of the start before anything else can be sent."""
-        spawn(_watch(transport), name="worker connection")
+        self._watching = spawn(_watch(transport), name="worker connection")
         self._was_opened = True
         self._transport = transport
         self._open_connections.add(self)
@@ -313,15 +330,19 @@ def _let_go(sock: socket.socket, inode: int) -> None:
     use again by then. uvloop, when interrupted at the wrong moment, closes the descriptor and
     leaves the socket object with its number; the inode tells.
     """
-    try:
-        is_ours = os.fstat(sock.fileno()).st_ino == inode
-    except OSError:
-        is_ours = False
-    if not is_ours:
+    if not _is_open(sock, inode):
         sock.detach()
         return
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
+
+
+def _is_open(sock: socket.socket, inode: int) -> bool:
+    """True if the descriptor is still that of our connection."""
+    try:
+        return os.fstat(sock.fileno()).st_ino == inode
+    except OSError:
+        return False
 
 
 def _refusal(error: WSHandshakeError) -> tuple[AttemptFailure, str]:
