@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 from dataclasses import replace
 
 import pytest
@@ -132,6 +133,57 @@ async def test_place_of_a_handshake_that_failed_is_free_again() -> None:
             writer.close()
 
         assert edge.receiver.refused == []
+
+
+@on_both_loops
+async def test_rubbish_resets_and_half_closes_at_any_moment_are_no_fault_of_ours() -> None:
+    """The loop's exception handler counts faults of ours: nobody outside may reach it."""
+    faults: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    async with listening(ROOMY, tls=True) as edge:
+        for hello in (b"", b"\x16\x03\x01\x02\x00", _client_hello(), _client_hello()[:100]):
+            for ending in ("close", "reset", "half", "rubbish"):
+                raw = socket.create_connection(("127.0.0.1", edge.port))
+                raw.sendall(hello)
+                await asyncio.sleep(0.02)
+                _end(raw, ending)
+        for ending in ("close", "reset", "half", "rubbish"):
+            raw = socket.create_connection(("127.0.0.1", edge.port))
+            raw.setblocking(False)
+            underneath = raw.dup()
+            _, writer = await asyncio.open_connection(
+                sock=raw, ssl=trusting_context(), server_hostname="localhost"
+            )
+            writer.write(OPTIONS)
+            await edge.receiver.next()
+            _end(underneath, ending)
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+        await eventually(lambda: len(edge.connections), lambda count: count == 0, what="the end")
+        async with asyncio.timeout(10):
+            for _ in range(4):
+                await edge.receiver.closed.get()
+
+    assert faults == []
+
+
+def _end(raw: socket.socket, ending: str) -> None:
+    if ending == "rubbish":
+        raw.send(b"\x17\x03\x03\x00\x10" + bytes(range(16)) + b"\xff" * 50)
+    elif ending == "half":
+        raw.shutdown(socket.SHUT_WR)
+    elif ending == "reset":
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raw.close()
+
+
+def _client_hello() -> bytes:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
 
 
 @on_both_loops
