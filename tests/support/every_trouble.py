@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from contextlib import AsyncExitStack
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from support.edge_process import EdgeProcess
 from support.line import SPEECH, Line
+from support.metric_watch import MetricWatch
 from support.misfits import many_datagrams, many_options, send_every_misfit
-from support.polling import eventually
 from support.postgres_proxy import Mood, PostgresProxy
+from support.process_family import family
 from support.raw_sip import TcpPhone, UdpPhone
 from support.trouble_plan import (
     CALL_ROW_REFUSED,
@@ -50,8 +52,11 @@ NO_ACK_SECONDS = 45.0
 class Troublemaker:
     """Calls one edge."""
 
-    def __init__(self, edge: EdgeProcess, troubles: Troubles, *, tls_port: int = 0) -> None:
+    def __init__(
+        self, edge: EdgeProcess, troubles: Troubles, watch: MetricWatch, *, tls_port: int = 0
+    ) -> None:
         self._edge = edge
+        self._watch = watch
         self._troubles = troubles
         self._tls_port = tls_port
         self.address = (edge.host, edge.sip_port)
@@ -67,8 +72,18 @@ class Troublemaker:
         waiting = asyncio.create_task(self._never_acknowledged())
         await asyncio.gather(self._refusals(), self._agents(), self._sound(), self._messages())
         await send_every_misfit(self.address, self._troubles.number("listens"))
+        self._kill_control_api()
         await self._outage(proxy)
         await waiting
+
+    def _kill_control_api(self) -> None:
+        """It is a process of its own, so that its end is nothing to a call."""
+        (child,) = [
+            pid
+            for pid in family(self._edge.pid)
+            if b"sip_edge.app.control_child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(child, signal.SIGKILL)
 
     async def _refusals(self) -> None:
         for number, status in REFUSED_NUMBERS.items():
@@ -80,7 +95,7 @@ class Troublemaker:
         for name in UNWILLING:
             await self._refused(self._troubles.number(name), 480)
         await self._refused(self._troubles.number_with_fallback("deadline"), 480)
-        async with self.line(self._troubles.number("timeout")) as line:
+        async with self.line(self._troubles.number("deadline")) as line:
             line.phone.send(line.invite())
             await asyncio.sleep(0.3)
             line.phone.send(line.invite())
@@ -153,12 +168,7 @@ class Troublemaker:
                         return
 
     async def _messages(self) -> None:
-        rendered = {"result": "rendered"}
-        await eventually(
-            lambda: self._edge.metric("sip_edge_voicemail_renderings_total", **rendered),
-            lambda count: count >= 1,
-            what="texts read aloud",
-        )
+        await self._watch.sees('sip_edge_voicemail_renderings_total{result="rendered"}')
         await asyncio.gather(
             self._message(VOICEMAIL),
             self._message(VOICEMAIL_JAPANESE),
@@ -188,23 +198,13 @@ class Troublemaker:
 
     async def _outage(self, proxy: PostgresProxy) -> None:
         proxy.set_mood(Mood.REFUSING)
-        await eventually(
-            lambda: self._edge.metric("sip_edge_ready_state", state="degraded"),
-            what="an edge that knows of the outage",
-        )
+        await self._watch.sees('sip_edge_ready_state{state="degraded"}')
         await self._refused(UNKNOWN, 503)
         await self._refused(self._troubles.number("refused"), 480)
         await self._message(VOICEMAIL)
-        await eventually(
-            lambda: self._edge.metric("sip_edge_voicemails_undelivered"),
-            what="a message that waits",
-        )
+        await self._watch.sees("sip_edge_voicemails_undelivered")
         proxy.set_mood(Mood.FINE)
-        await eventually(
-            lambda: self._edge.metric("sip_edge_record_spool_rows"),
-            lambda rows: rows == 0,
-            what="rows that wait",
-        )
+        await self._watch.sees_none("sip_edge_record_spool_rows")
 
     async def drain(self) -> None:
         """SIGTERM with a call that is going on, one that is being set up, and one that is new."""
@@ -217,10 +217,7 @@ class Troublemaker:
             asking.phone.send(asking.invite())
             assert (await asking.phone.receive()).status == 100
             self._edge.signal(signal.SIGTERM)
-            await eventually(
-                lambda: self._edge.metric("sip_edge_ready_state", state="draining"),
-                what="an edge that drains",
-            )
+            await self._watch.sees('sip_edge_ready_state{state="draining"}')
             assert (await new.dial()).status == 503
             assert (await asking.phone.final()).status == 503
             await talking.phone.request("BYE")  # Its 200 is left out: the edge waits a second.
@@ -229,9 +226,11 @@ class Troublemaker:
 class LimitFinder:
     """Meets the limits of an edge that has small ones: `SMALL` of the test has them."""
 
-    def __init__(self, edge: EdgeProcess, troubles: Troubles, *, folder: Path) -> None:
-        self._edge = edge
-        self._maker = Troublemaker(edge, troubles)
+    def __init__(
+        self, edge: EdgeProcess, troubles: Troubles, watch: MetricWatch, *, folder: Path
+    ) -> None:
+        self._watch = watch
+        self._maker = Troublemaker(edge, troubles, watch)
         self._listens = troubles.number("listens")
         self._folder = folder
 
@@ -248,9 +247,7 @@ class LimitFinder:
             await line.hears_the_beep()
             await asyncio.sleep(2.0)
             await line.hang_up()
-        await eventually(
-            lambda: self._edge.metric("sip_edge_calls_active"), lambda n: n == 0, what="calls"
-        )
+        await self._watch.sees_none("sip_edge_calls_active")
         async with self._maker.line(self._listens) as line:
             assert (await line.dial()).status == 503  # no_rtp_port
         address = self._maker.address

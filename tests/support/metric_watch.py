@@ -8,9 +8,11 @@ import urllib.request
 from types import TracebackType
 from typing import Self
 
-from prometheus_client.parser import text_string_to_metric_families
+from support.polling import eventually
 
 PAUSE_SECONDS = 0.1
+WATCH_PATIENCE_SECONDS = 40.0
+"""A speech engine that starts beside everything else needs its time."""
 CONSTANT = frozenset({"sip_edge_build_info"})
 """Series whose value says nothing; their labels do."""
 
@@ -24,6 +26,8 @@ class MetricWatch:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.known: set[str] = set()
         self.moved: set[str] = set()
+        self.values: dict[str, float] = {}
+        """The last page's."""
         self.last_page = ""
 
     def __enter__(self) -> Self:
@@ -39,6 +43,21 @@ class MetricWatch:
         self._is_over.set()
         self._thread.join()
 
+    async def sees(self, series: str) -> None:
+        """Wait until this series is not at 0."""
+        await eventually(
+            lambda: self.values.get(series, 0), what=series, seconds=WATCH_PATIENCE_SECONDS
+        )
+
+    async def sees_none(self, series: str) -> None:
+        """Wait until this series is at 0."""
+        await eventually(
+            lambda: self.values.get(series),
+            lambda value: value == 0,
+            what=series,
+            seconds=WATCH_PATIENCE_SECONDS,
+        )
+
     def _run(self) -> None:
         # No proxy of the environment may stand between us and the loopback address.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -53,25 +72,23 @@ class MetricWatch:
     def take(self, page: str) -> None:
         """Note the series of a page, and those that are not at 0."""
         self.last_page = page
-        for name, value in series_of(page).items():
+        self.values = series_of(page)
+        for name, value in self.values.items():
             self.known.add(name)
             if value != 0:
                 self.moved.add(name)
 
 
 def series_of(page: str) -> dict[str, float]:
-    """Every series of ours and its value; of a histogram only how much was counted."""
-    return {
-        series_name(sample.name, sample.labels): sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-        if sample.name.startswith("sip_edge_")
-        and sample.name not in CONSTANT
-        and not sample.name.endswith(("_bucket", "_sum"))
-    }
+    """Every series of ours and its value, as the page writes it; of a histogram only its count.
 
-
-def series_name(name: str, labels: dict[str, str]) -> str:
-    """As PromQL writes it: `name{label="value"}`, the labels in order."""
-    inner = ",".join(f'{label}="{labels[label]}"' for label in sorted(labels))
-    return f"{name}{{{inner}}}" if inner else name
+    By hand, not by the client's parser: a page is read ten times a second beside calls.
+    """
+    series = {}
+    for line in page.splitlines():
+        if line.startswith("sip_edge_"):
+            name, _, value = line.rpartition(" ")
+            family = name.partition("{")[0]
+            if family not in CONSTANT and not family.endswith(("_bucket", "_sum")):
+                series[name] = float(value)
+    return series

@@ -81,6 +81,7 @@ class Troubles:
         options: dict[str, dict[str, object]] = {
             "no_first_audio": {"first_audio_timeout_seconds": 0.3},
             "misconfigured": {"bearer_token": "env:NOT_SET_ANYWHERE"},
+            "timeout": {"accept_timeout_seconds": 0.9},
             "deadline": {"accept_timeout_seconds": 9},
         }
         agents = [
