@@ -13,6 +13,8 @@ CLASSES: Final = ("2xx", "3xx", "4xx", "5xx", "none")
 LATENCY: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 """A read takes a millisecond or two, a purchase waits for the carrier."""
 OTHER: Final = "other"
+PURCHASES: Final = ("ordering", "bought", "active", "failed", "doubtful", "releasing", "released")
+"""What can become of a number that is bought; see provisioning.number_values.PurchaseState."""
 
 
 class ApiMetrics:
@@ -38,6 +40,13 @@ class ApiMetrics:
             buckets=LATENCY,
             registry=self.registry,
         )
+        purchases = Counter(
+            "sip_edge_api_purchases",
+            "Purchases of numbers, by each state that they have entered",
+            ["state"],
+            registry=self.registry,
+        )
+        self._purchases = {state: purchases.labels(state) for state in PURCHASES}
         self.internal_errors = Counter(
             "sip_edge_api_internal_errors",
             "Faults of ours; 0 is the only good value",
@@ -53,6 +62,10 @@ class ApiMetrics:
             counter = self._requests[OTHER, kind if kind in CLASSES else "none"]
         counter.inc()
         self._latency.observe(seconds)
+
+    def purchase_moved(self, state: str) -> None:
+        """Count a purchase that has entered a state."""
+        self._purchases[state].inc()
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type; the plain text format, whatever is accepted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import socket
@@ -25,6 +26,11 @@ from sip_edge.api.control.tokens import TokenVerifier, read_key_set
 from sip_edge.api_metrics import ApiMetrics
 from sip_edge.app.database import open_database
 from sip_edge.app.errors import StartError
+from sip_edge.app.number_services import (
+    NumberServices,
+    keep_reconciling,
+    make_number_services,
+)
 from sip_edge.config import encryption_key
 from sip_edge.logs import configure_logging, get_logger
 from sip_edge.provisioning.agents import Agents
@@ -39,6 +45,7 @@ from sip_edge.storage.audio_files import AudioFolder
 from sip_edge.storage.control_database import ControlDatabase
 from sip_edge.storage.idempotency_rows import PostgresIdempotency
 from sip_edge.storage.integration_rows import PostgresIntegrations
+from sip_edge.storage.key_file import key_in
 from sip_edge.storage.migrate import MigrationError, migrate_database
 from sip_edge.storage.pool import create_pool
 from sip_edge.storage.record_rows import PostgresRecords
@@ -46,7 +53,7 @@ from sip_edge.storage.secret_box import AesGcmBox
 from sip_edge.tasks import count_failures_with, report_loop_errors, spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from fastapi import FastAPI
     from uvicorn._types import ASGIApplication
@@ -66,6 +73,8 @@ RETRY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 3600.0
 """How often answers that have expired are removed."""
 TOKEN_BYTES: Final = 32
+KEY_FILE: Final = "api.key"
+"""Where secrets' key is kept if nobody has set one."""
 
 _log = get_logger("sip_edge.api")
 
@@ -88,13 +97,15 @@ async def serve_control(config: Config, *, end: asyncio.Event | None = None) -> 
         )
         resolver = _resolver(loop)
         stack.push_async_callback(resolver.close)
-        services = make_services(config, database, resolver=resolver, render=metrics.render)
+        services, beside_them = make_services(config, database, resolver=resolver, metrics=metrics)
+        stack.push_async_callback(beside_them.platform.aclose)
         server = _Server(_uvicorn(_app(config, services, metrics)))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.finish)
             stack.callback(loop.remove_signal_handler, number)
         beside = [spawn(_prepare(dsn, services), name="migrations")]
         beside.append(spawn(_forget_expired(services), name="expired keys"))
+        beside.append(spawn(keep_reconciling(beside_them.reconciler), name="purchases"))
         if end is not None:
             beside.append(spawn(_wait_end(end, server), name="end of the parent"))
         for task in beside:
@@ -110,24 +121,36 @@ def make_services(
     database: ControlDatabase,
     *,
     resolver: Resolver,
-    render: Callable[[str], tuple[bytes, str]],
-) -> Services:
-    """The use cases over PostgreSQL."""
+    metrics: ApiMetrics,
+) -> tuple[Services, NumberServices]:
+    """The use cases over PostgreSQL, and what works beside those of numbers."""
     api = config.api
-    configured = (api.encryption_key, *api.previous_encryption_keys)
-    box = AesGcmBox([encryption_key(key) for key in configured if key is not None])
-    return Services(
-        agents=Agents(
-            store=PostgresAgents(database),
-            places=PermittedPlaces(
-                resolver=resolver,
-                allowed=config.dispatch.worker_networks,
-                denied=config.dispatch.denied_networks,
-                clock=asyncio.get_running_loop().time,
-            ),
-            worker_secrets=api.worker_secrets,
+    box = AesGcmBox(_encryption_keys(config))
+    agents = Agents(
+        store=PostgresAgents(database),
+        places=PermittedPlaces(
+            resolver=resolver,
+            allowed=config.dispatch.worker_networks,
+            denied=config.dispatch.denied_networks,
+            clock=asyncio.get_running_loop().time,
         ),
-        integrations=Integrations(store=PostgresIntegrations(database), box=box, new_id=uuid.uuid4),
+        worker_secrets=api.worker_secrets,
+    )
+    integrations = Integrations(store=PostgresIntegrations(database), box=box, new_id=uuid.uuid4)
+    beside = make_number_services(
+        api,
+        database,
+        agents=agents,
+        credentials=integrations,
+        box=box,
+        environment=os.environ,
+        count=lambda state: metrics.purchase_moved(state.value),
+    )
+    services = Services(
+        agents=agents,
+        integrations=integrations,
+        numbers=beside.numbers,
+        purchases=beside.purchases,
         api_keys=make_api_keys(database),
         workspaces=PostgresWorkspaces(database),
         records=Records(store=PostgresRecords(database)),
@@ -135,8 +158,9 @@ def make_services(
         idempotency=PostgresIdempotency(database),
         tokens=_tokens(api),
         problem=partial(_problem, database),
-        metrics=render,
+        metrics=metrics.render,
     )
+    return services, beside
 
 
 def make_api_keys(database: ControlDatabase) -> ApiKeys:
@@ -159,6 +183,21 @@ def _app(config: Config, services: Services, metrics: ApiMetrics) -> FastAPI:
         ),
         observer=metrics,
     )
+
+
+def _encryption_keys(config: Config) -> list[bytes]:
+    """The configured ones; beside an embedded database, one that is kept in its folder."""
+    api = config.api
+    if api.encryption_key is not None:
+        configured = (api.encryption_key, *api.previous_encryption_keys)
+        return [encryption_key(key) for key in configured]
+    if not config.database.data_dir.is_dir():
+        return []
+    try:
+        return [key_in(config.database.data_dir / KEY_FILE)]
+    except OSError as error:
+        _log.warning("no_encryption_key", reason=str(error))
+        return []
 
 
 def _now() -> datetime:

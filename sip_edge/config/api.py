@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from sip_edge.config.fields import CommaList, NotBool, Port, Seconds
+from sip_edge.config.platform import CarrierUrlSettings, PlatformSettings, SipUri
 from sip_edge.config.section import Section
 
 KEY_BYTES: Final = 32
@@ -67,6 +68,9 @@ class ApiSettings(Section):
     jwt_audience: ShortText | None = None
     jwt_keys: Annotated[ShortText, AfterValidator(_key_set)] | None = None
     jwt_workspace_claim: ShortText = "workspace_id"
+    origination_uri: SipUri = "sip:voice.oneinbox.ai:5060"
+    platform: PlatformSettings = PlatformSettings()
+    carrier_urls: CarrierUrlSettings = CarrierUrlSettings()
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI
+from support.carrier_account import AccountInMemory
 from support.control_doubles import (
     DEFAULT_WORKSPACE,
     Clock,
@@ -22,6 +23,7 @@ from support.control_doubles import (
     InMemoryWorkspaces,
     Places,
 )
+from support.number_world import NumberWorld
 from support.ticks import Ticks
 
 from sip_edge.api.control.app import make_control_app
@@ -53,6 +55,7 @@ class ControlWorld:
 
     services: Services
     app: FastAPI
+    number_world: NumberWorld
     agents: InMemoryAgents
     integrations: InMemoryIntegrations
     keys: InMemoryApiKeys
@@ -103,11 +106,17 @@ async def control_world(
     async def problem() -> str | None:
         return None
 
+    box = AesGcmBox(list(box_keys))
+    use_agents = Agents(store=agents, places=places, worker_secrets=["WORKER_TOKEN"])
+    use_integrations = Integrations(store=integrations, box=box, new_id=uuid4)
+    number_world = NumberWorld(
+        platform=AccountInMemory(), agents=use_agents, credentials=use_integrations, box=box
+    )
     parts: dict[str, Any] = {
-        "agents": Agents(store=agents, places=places, worker_secrets=["WORKER_TOKEN"]),
-        "integrations": Integrations(
-            store=integrations, box=AesGcmBox(list(box_keys)), new_id=uuid4
-        ),
+        "agents": use_agents,
+        "integrations": use_integrations,
+        "numbers": number_world.numbers,
+        "purchases": number_world.purchases,
         "api_keys": api_keys,
         "workspaces": workspaces,
         "records": Records(store=records),
@@ -123,6 +132,7 @@ async def control_world(
     return ControlWorld(
         services=services,
         app=make_control_app(services=services, settings=settings, observer=observed, clock=ticks),
+        number_world=number_world,
         agents=agents,
         integrations=integrations,
         keys=keys,

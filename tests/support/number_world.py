@@ -15,9 +15,15 @@ from support.number_stores import (
 
 from sip_edge.provisioning.carrier_port import CarrierError, CarrierFault
 from sip_edge.provisioning.errors import ErrorCode, ProvisioningError
-from sip_edge.provisioning.number_ports import NumberStore, PlatformAccounts, PurchaseStore
+from sip_edge.provisioning.number_ports import (
+    AgentCheck,
+    NumberStore,
+    PlatformAccounts,
+    PurchaseStore,
+)
 from sip_edge.provisioning.number_values import PhoneNumber, Purchase, PurchaseState
 from sip_edge.provisioning.numbers import Numbers
+from sip_edge.provisioning.ports import Credentials, SecretBox
 from sip_edge.provisioning.purchase import Purchases
 from sip_edge.provisioning.purchase_steps import PurchaseSteps
 from sip_edge.provisioning.reconcile import Reconciler
@@ -128,13 +134,16 @@ class NumberWorld:
         accounts: PlatformAccounts | None = None,
         environment: dict[str, str] | None = None,
         has_key: bool = True,
+        agents: AgentCheck | None = None,
+        credentials: Credentials | None = None,
+        box: SecretBox | None = None,
     ) -> None:
         self.tables = tables or Tables()
         self.clock = clock or TestClock()
         self.platform = platform
         self.observed = Observed()
         self.vault = Vault()
-        self.agents = KnownAgents(
+        self.agents = agents or KnownAgents(
             (WORKSPACE, AGENT), (WORKSPACE, FALLBACK), (OTHER_WORKSPACE, AGENT)
         )
         self.number_store = numbers or InMemoryNumbers(self.tables)
@@ -163,9 +172,9 @@ class NumberWorld:
             numbers=self.number_store,
             purchases=self.purchase_store,
             agents=self.agents,
-            credentials=self.vault,
+            credentials=credentials or self.vault,
             accounts=self.vault,
-            box=ReversingBox(is_configured=has_key),
+            box=box or ReversingBox(is_configured=has_key),
             steps=self.steps,
             observer=self.observed,
             clock=self.clock,

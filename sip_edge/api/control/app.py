@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from sip_edge.api.control import agents, api_keys, calls, integrations, voicemails
+from sip_edge.api.control import agents, api_keys, calls, integrations, phone_numbers, voicemails
 from sip_edge.api.control.errors import error_response, invalid, json_response
 from sip_edge.api.control.gate import Gate
 from sip_edge.api.control.rate import RateLimit
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROUTERS: Final = (
     integrations.router,
     agents.router,
+    phone_numbers.router,
     calls.router,
     voicemails.router,
     api_keys.router,

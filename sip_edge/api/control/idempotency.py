@@ -128,6 +128,8 @@ async def _answer(
         response = error_response(error)
         if STATUSES[error.code] in (429, *range(500, 600)) or error.code in _PASSING:
             return response, None
+    if getattr(request.state, "is_unsettled", False):
+        return response, None
     body = bytes(response.body)
     is_small = len(body) <= LARGEST_ANSWER
     return response, KeptAnswer(response.status_code, body) if is_small else None

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sip_edge.provisioning.agents import Agents
     from sip_edge.provisioning.api_keys import ApiKeys
     from sip_edge.provisioning.integrations import Integrations
+    from sip_edge.provisioning.numbers import Numbers
     from sip_edge.provisioning.ports import AudioFiles, IdempotencyStore, WorkspaceStore
+    from sip_edge.provisioning.purchase import Purchases
     from sip_edge.provisioning.records import Records
 
 _SCHEME: Final = HTTPBearer(
@@ -51,6 +53,8 @@ class Services:
 
     agents: Agents
     integrations: Integrations
+    numbers: Numbers
+    purchases: Purchases
     api_keys: ApiKeys
     workspaces: WorkspaceStore
     records: Records

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 from pydantic import BaseModel
@@ -28,11 +29,25 @@ def _problems(path: Path | None, environ: dict[str, str]) -> list[str]:
 def _example_names() -> list[tuple[str, str]]:
     names = []
     for section, field in Config.model_fields.items():
-        model = field.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            names += [(section, name) for name in model.model_fields]
+        if _is_table(field.annotation):
+            names += _names_in(section, field.annotation)
     carrier = Config().carriers["local"]
     return names + [("carriers.local", name) for name in type(carrier).model_fields]
+
+
+def _names_in(section: str, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """Settings by their table; a table within a table is one of its own."""
+    names = []
+    for name, field in model.model_fields.items():
+        if _is_table(field.annotation):
+            names += _names_in(f"{section}.{name}", field.annotation)
+        else:
+            names.append((section, name))
+    return names
+
+
+def _is_table(model: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(model, type) and issubclass(model, BaseModel)
 
 
 def test_example_file_holds_the_defaults() -> None:
