@@ -103,7 +103,12 @@ def test_environment_example_has_only_settings_that_exist() -> None:
         if line.removeprefix("# ").startswith("SIP_EDGE__")
     )
 
-    assert set(environment) == {"SIP_EDGE__DATABASE__DSN", "SIP_EDGE__SIP__PUBLIC_ADDRESS"}
+    assert set(environment) == {
+        "SIP_EDGE__DATABASE__DSN",
+        "SIP_EDGE__SIP__PUBLIC_ADDRESS",
+        "SIP_EDGE__CARRIERS__TWILIO__SECRET_HEADER",
+        "SIP_EDGE__CARRIERS__TWILIO__SECRET",
+    }
     assert load_config(None, environment).sip.public_address == "203.0.113.10"
 
 
