@@ -3,10 +3,11 @@
     .venv/bin/python benchmarks/soak.py [--calls 20000] [--rate 150]     # about four minutes
     .venv/bin/python benchmarks/soak.py --seconds 600 [--rate 50]        # ten minutes
 
-Of 20 calls 14 are refused, 3 answered (0.3 s of sound, the caller hangs up), 1 answered and ended
-by the worker, 1 cancelled before an answer, 1 answered and never acknowledged. Before the first
-reading 1,000 such calls warm the process up; before each reading 75 s pass, so that transactions
-and unacknowledged calls have run out. Exits with 1 if a call has no outcome, or something is left.
+Of 200 calls 148 are refused, 30 answered (0.3 s of sound, the caller hangs up), 10 answered and
+ended by the worker, 10 cancelled before an answer, 2 answered and never acknowledged, which keeps
+them for 32 s. Before the first reading 1,000 such calls warm the process up; before each reading
+75 s pass, so that transactions and unacknowledged calls have run out. Exits with 1 if a call has no
+outcome, or something is left.
 
 Needs `sipp` (Debian: sip-tester), and the ports 26000-26999 and 31000-39999 of the loopback.
 """
@@ -87,18 +88,18 @@ Content-Length: 0
 NEVER_ACKNOWLEDGED = '<recv response="200"/>'
 
 KINDS = {
-    "refused": (14, CALLER.format(number=REFUSED, rest=DECLINED.format(number=REFUSED))),
-    "answered": (3, CALLER.format(number=ANSWERED, rest=TALK.format(milliseconds=300))),
-    "left": (1, CALLER.format(number=LEFT, rest=LEFT_BY_WORKER)),
+    "refused": (148, CALLER.format(number=REFUSED, rest=DECLINED.format(number=REFUSED))),
+    "answered": (30, CALLER.format(number=ANSWERED, rest=TALK.format(milliseconds=300))),
+    "left": (10, CALLER.format(number=LEFT, rest=LEFT_BY_WORKER)),
     "cancelled": (
-        1,
+        10,
         CALLER.replace(' optional="true"', "").format(
             number=SLOW, rest=CANCELLED.format(number=SLOW)
         ),
     ),
-    "unacknowledged": (1, CALLER.format(number=ANSWERED, rest=NEVER_ACKNOWLEDGED)),
+    "unacknowledged": (2, CALLER.format(number=ANSWERED, rest=NEVER_ACKNOWLEDGED)),
 }
-"""Of 20 calls so many, and the scenario."""
+"""Of 200 calls so many, and the scenario."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ async def place_all(folder: Path, calls: int, rate: float) -> None:
     """A mixture, all kinds at once."""
     await asyncio.gather(
         *(
-            place(folder, kind, number, calls=calls * share // 20, rate=rate * share / 20)
+            place(folder, kind, number, calls=calls * share // 200, rate=rate * share / 200)
             for number, (kind, (share, _)) in enumerate(KINDS.items())
         )
     )
