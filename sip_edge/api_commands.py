@@ -50,7 +50,7 @@ def _add_keys(
         description="Make a key of a workspace and print it. It is stored as a digest: keep it, "
         "for it cannot be shown again.",
     )
-    create.add_argument("--name", type=_name, default="", help="for people")
+    create.add_argument("--name", type=_name, help="for people")
     _add_workspace(create, "made if there is none of this name")
     create.add_argument("--json", action="store_true", help="print one JSON object")
     add_config(create)
@@ -88,7 +88,7 @@ async def _serve(config: Config) -> int:
 async def _create(options: argparse.Namespace, config: Config) -> int:
     from sip_edge.app.control_keys import create_key
 
-    made = await create_key(config, workspace=options.workspace, name=options.name)
+    made = await create_key(config, workspace=options.workspace, name=options.name or "")
     if options.json:
         print(json.dumps({"id": str(made.key.id), "name": made.key.name, "key": made.secret}))
     else:

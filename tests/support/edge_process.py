@@ -98,6 +98,11 @@ class EdgeProcess:
         return self._process.pid
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """What its commands are run with."""
+        return self._environment
+
+    @property
     def address(self) -> str:
         """Where it takes calls, as host:port."""
         return f"{self.host}:{self.sip_port}"

@@ -1,0 +1,170 @@
+"""The control API as an operator has it: beside the server, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.edge_process import EdgeProcess
+from support.polling import eventually
+
+pytestmark = pytest.mark.asyncio
+
+SECRET = "oi_sk_"
+
+
+@pytest.fixture
+def own_edge(tmp_path: Path, empty_database_dsn: str) -> Iterator[EdgeProcess]:
+    """An edge of the test's own, with its API."""
+    settings = {
+        "SIP_EDGE__API__ENABLED": "true",
+        "SIP_EDGE__API__ENCRYPTION_KEY": "00" * 32,
+    }
+    edge = EdgeProcess(tmp_path, dsn=empty_database_dsn, settings=settings)
+    edge.start()
+    yield edge
+    edge.kill()
+
+
+async def status_of(edge: EdgeProcess, path: str, **arguments: Any) -> int:
+    """What a GET gets, 0 if nobody listens."""
+    url = f"http://{edge.host}:{edge.api_port}{path}"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            return (await client.get(url, **arguments)).status_code
+        except httpx.TransportError:
+            return 0
+
+
+async def until_ready(edge: EdgeProcess) -> None:
+    await eventually(
+        lambda: status_of(edge, "/readyz"), lambda status: status == 200, what="the API's /readyz"
+    )
+
+
+def children_of(edge: EdgeProcess) -> list[int]:
+    """The processes that run the API for this edge."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(edge.pid)],
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    return [int(line.split()[0]) for line in listed.splitlines() if "control_child" in line]
+
+
+def is_alive(process_id: int) -> bool:
+    """Zombies, which their parent has not looked at yet, are not."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def make_key(edge: EdgeProcess, *arguments: str) -> str:
+    done = edge.run("api-key", "create", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+async def test_operator_makes_a_key_and_a_client_an_agent(own_edge: EdgeProcess) -> None:
+    await until_ready(own_edge)
+    key = make_key(own_edge, "--name", "ci")
+    other = json.loads((own_edge.run("api-key", "create", "--workspace", "shop", "--json")).stdout)
+    url = f"http://{own_edge.host}:{own_edge.api_port}/v1/agents"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        ours = {"Authorization": f"Bearer {key}"}
+        made = await client.post(url, headers=ours, json={"name": "A"})
+        hidden = await client.get(
+            f"{url}/{made.json()['id']}", headers={"Authorization": f"Bearer {other['key']}"}
+        )
+        revoked = own_edge.run("api-key", "revoke", other["id"])
+        refused = await client.get(url, headers={"Authorization": f"Bearer {other['key']}"})
+
+    assert key.startswith(SECRET)
+    assert made.status_code == 201
+    assert hidden.status_code == 404
+    assert (revoked.returncode, refused.status_code) == (0, 401)
+    assert own_edge.run("api-key", "revoke", other["id"]).returncode == 1
+    listed = own_edge.run("api-key", "list").stdout
+    assert "ci" in listed
+    assert key not in listed
+    rows = await own_edge.sql("SELECT name FROM agents")
+    assert [row["name"] for row in rows] == ["A"]
+    assert SECRET not in own_edge.output
+    assert "no_api_key" in own_edge.output
+
+
+async def test_api_that_dies_is_started_again_and_calls_do_not_notice(
+    own_edge: EdgeProcess,
+) -> None:
+    await until_ready(own_edge)
+    [first] = children_of(own_edge)
+    os.kill(first, signal.SIGKILL)
+    await eventually(
+        lambda: [child for child in children_of(own_edge) if child != first],
+        lambda children: len(children) == 1,
+        what="another process",
+    )
+    await until_ready(own_edge)
+
+    assert own_edge.http_status("/readyz") == 200
+    assert own_edge.metric("sip_edge_api_restarts_total") == 1
+    assert own_edge.metric("sip_edge_internal_errors_total") == 0
+
+
+async def test_api_ends_with_its_server_however_that_ends(own_edge: EdgeProcess) -> None:
+    await until_ready(own_edge)
+    [child] = children_of(own_edge)
+    own_edge.kill()
+    await eventually(lambda: is_alive(child), lambda alive: not alive, what="the API's process")
+
+    own_edge.start()
+    await until_ready(own_edge)
+    [child] = children_of(own_edge)
+    assert await asyncio.to_thread(own_edge.stop) == 0
+    assert not is_alive(child)
+
+
+@pytest.fixture
+def api_alone(tmp_path: Path, empty_database_dsn: str) -> Iterator[tuple[EdgeProcess, Any]]:
+    """`sip-edge api`, and the edge whose settings it has, which does not run."""
+    edge = EdgeProcess(tmp_path, dsn=empty_database_dsn)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sip_edge", "api"],
+        env=edge.environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield edge, process
+    process.kill()
+    process.wait()
+
+
+async def test_api_runs_alone(api_alone: tuple[EdgeProcess, Any]) -> None:
+    edge, process = api_alone
+    await until_ready(edge)
+    headers = {"Authorization": f"Bearer {make_key(edge)}"}
+
+    assert await status_of(edge, "/v1/agents", headers=headers) == 200
+    assert await status_of(edge, "/metrics") == 200
+    process.terminate()
+    assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+async def test_port_that_is_taken_is_one_line(tmp_path: Path, database_dsn: str) -> None:
+    edge = EdgeProcess(tmp_path, dsn=database_dsn)
+    server = await asyncio.start_server(lambda *_: None, edge.host, edge.api_port)
+    async with server:
+        done = await asyncio.to_thread(edge.run, "api")
+
+    assert done.returncode == 1
+    assert "set api.host and api.port" in done.stderr
