@@ -311,7 +311,7 @@ def _carriers(config: Config) -> list[Carrier]:
             country=settings.country,
             responses=settings.responses,
             secret_header=settings.secret_header,
-            secret=settings.secret.get_secret_value().encode() if settings.secret else b"",
+            secrets=settings.secrets,
             srtp=settings.srtp,
         )
         for name, settings in config.carriers.items()

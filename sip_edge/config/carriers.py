@@ -7,7 +7,14 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from sip_edge.config.fields import HeaderName, Network, NetworkList, Secret, Status
+from sip_edge.config.fields import (
+    HeaderName,
+    Network,
+    NetworkList,
+    Secret,
+    Status,
+    split_secrets,
+)
 from sip_edge.config.published import PUBLISHED, published_networks
 from sip_edge.config.section import Section
 from sip_edge.media.sdes import SrtpPolicy
@@ -46,6 +53,11 @@ class CarrierSettings(Section):
     secret: Secret | None = None
     srtp: SrtpPolicy = SrtpPolicy.OPTIONAL
     responses: dict[Refusal, Status] = Field(default_factory=dict)
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """The values of `secret_header` that are right: one, or two while it is being changed."""
+        return () if self.secret is None else tuple(split_secrets(self.secret))
 
     @property
     def has_published_networks(self) -> bool:

@@ -79,14 +79,21 @@ def _visible_text(value: str) -> str:
     return value
 
 
+def split_secrets(value: SecretStr) -> list[bytes]:
+    """The one secret, or the new and the old one."""
+    return [part.strip().encode() for part in value.get_secret_value().split(",")]
+
+
 def _secret(value: SecretStr) -> SecretStr:
     """It travels in a header, so that neither a blank nor a comma may stand in it."""
-    text = value.get_secret_value()
-    is_plain = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    if not (is_plain and SHORTEST_SECRET <= len(text) <= LONGEST_SECRET):
-        raise ValueError(
-            f"must have {SHORTEST_SECRET} to {LONGEST_SECRET} letters, digits, - and _"
-        )
+    parts = split_secrets(value)
+    for part in parts:
+        is_plain = part.isascii() and part.replace(b"-", b"").replace(b"_", b"").isalnum()
+        if not (is_plain and SHORTEST_SECRET <= len(part) <= LONGEST_SECRET) or len(parts) > 2:
+            raise ValueError(
+                f"must have {SHORTEST_SECRET} to {LONGEST_SECRET} letters, digits, - and _;"
+                " two, with a comma between them, while it is being changed"
+            )
     return value
 
 

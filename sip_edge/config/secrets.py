@@ -37,8 +37,9 @@ def _secrets(value: object) -> Iterator[SecretStr]:
 
 
 def _parts(text: str) -> tuple[str, ...]:
+    """What must not be seen of a setting: a list of secrets, or the password of a URL."""
     if "://" not in text:
-        return (text,)
+        return (text, *(part.strip() for part in text.split(",")))
     # Not `.password`: it would raise for a port that is none.
     login, at_sign, _ = urlsplit(text).netloc.rpartition("@")
     password = login.partition(":")[2] if at_sign else ""

@@ -33,7 +33,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Carrier:
     """A carrier that may call us. `country` (ISO 3166, two letters) completes national numbers.
 
-    With a `secret_header`, an INVITE must bring `secret` in it.
+    With a `secret_header`, an INVITE must bring one of `secrets` in it.
     """
 
     name: str
@@ -42,16 +42,17 @@ class Carrier:
     country: str | None
     responses: Mapping[Refusal, int]
     secret_header: str | None = None
-    secret: bytes = field(default=b"", repr=False)
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
     srtp: SrtpPolicy = SrtpPolicy.OPTIONAL
 
     def knows(self, headers: Headers) -> bool:
-        """True if no secret is asked for, or it is there, once; however wrong, as slowly."""
+        """True if no secret is asked for, or one is there, once; however wrong, as slowly."""
         if self.secret_header is None:
             return True
         values = headers.get_all(self.secret_header)
         given = values[0].encode("utf-8", "replace") if len(values) == 1 else b""
-        return hmac.compare_digest(given, self.secret)
+        # All of them are compared, whichever it is.
+        return sum(hmac.compare_digest(given, secret) for secret in self.secrets) > 0
 
 
 class NetworkSet:

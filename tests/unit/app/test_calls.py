@@ -261,6 +261,7 @@ def test_each_call_knows_how_many_to_its_number_came_before_it_and_go_on() -> No
 
 
 SECRET = "correct-horse-battery"
+SECRETS = (b"the-one-to-come", SECRET.encode())
 
 
 @pytest.mark.parametrize(
@@ -268,6 +269,8 @@ SECRET = "correct-horse-battery"
     [
         ([("X-Edge-Secret", SECRET)], 200),
         ([("x-edge-secret", SECRET)], 200),
+        ([("X-Edge-Secret", "the-one-to-come")], 200),
+        ([("X-Edge-Secret", f"the-one-to-come,{SECRET}")], 403),
         ([("X-Edge-Secret", "correct-horse-batterz")], 403),
         ([("X-Edge-Secret", "")], 403),
         ([("X-Edge-Secret", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 16)], 403),
@@ -278,7 +281,7 @@ SECRET = "correct-horse-battery"
 def test_invite_must_bring_its_carriers_secret_once(
     headers: list[tuple[str, str]], status: int
 ) -> None:
-    carrier = replace(CARRIER, secret_header="X-Edge-Secret", secret=SECRET.encode())
+    carrier = replace(CARRIER, secret_header="X-Edge-Secret", secrets=SECRETS)
 
     async def main() -> World:
         world = World(carrier=carrier)
@@ -293,7 +296,7 @@ def test_invite_must_bring_its_carriers_secret_once(
 
 
 def test_call_that_is_being_refused_takes_no_line_from_the_next() -> None:
-    carrier = replace(CARRIER, secret_header="X-Edge-Secret", secret=SECRET.encode())
+    carrier = replace(CARRIER, secret_header="X-Edge-Secret", secrets=SECRETS)
 
     async def main() -> World:
         world = World(max_calls=1, carrier=carrier)

@@ -128,7 +128,10 @@ def test_secret_is_not_repeated_when_it_is_wrong_and_needs_its_header() -> None:
     )
     alone = _problems(None, {"SIP_EDGE__CARRIERS__TWILIO__SECRET": "correct-horse-battery"})
 
-    assert bad == ["carriers.twilio.secret: must have 16 to 256 letters, digits, - and _"]
+    assert bad == [
+        "carriers.twilio.secret: must have 16 to 256 letters, digits, - and _;"
+        " two, with a comma between them, while it is being changed"
+    ]
     assert alone == ["carriers.twilio: secret and secret_header belong together"]
 
 

@@ -7,16 +7,21 @@ from sip_edge.config.secrets import secrets_in
 
 
 def test_secrets_of_carriers_and_the_passwords_of_urls_are_found_longest_first() -> None:
+    secret = "correct-horse-battery,staple-0123456789"
     config = Config.model_validate(
         {
             "database": {"dsn": "postgresql://edge:p%40ssword-of-db@db.example.com:5432/edge"},
-            "carriers": {
-                "twilio": {"secret_header": "X-Edge-Secret", "secret": "correct-horse-battery"}
-            },
+            "carriers": {"twilio": {"secret_header": "X-Edge-Secret", "secret": secret}},
         }
     )
 
-    assert secrets_in(config) == ("correct-horse-battery", "p%40ssword-of-db", "p@ssword-of-db")
+    assert secrets_in(config) == (
+        secret,
+        "correct-horse-battery",
+        "staple-0123456789",
+        "p%40ssword-of-db",
+        "p@ssword-of-db",
+    )
 
 
 def test_url_without_a_password_and_a_configuration_without_secrets_hold_none() -> None:

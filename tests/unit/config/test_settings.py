@@ -66,6 +66,15 @@ def test_secret_is_never_shown() -> None:
     assert config.carriers["twilio"].secret.get_secret_value() == "correct-horse-battery"
 
 
+def test_two_secrets_hold_while_one_takes_the_others_place() -> None:
+    table = {"secret_header": "X-Edge-Secret", "secret": "new-0123456789abcdef, old-0123456789abcd"}
+    config = Config.model_validate({"carriers": {"twilio": table}})
+
+    twilio = config.carriers["twilio"]
+    assert twilio.secrets == (b"new-0123456789abcdef", b"old-0123456789abcd")
+    assert config.carriers["telnyx"].secrets == ()
+
+
 def test_source_may_not_be_allowed_more_than_all_of_them_are() -> None:
     with pytest.raises(ValidationError):
         LimitSettings(requests_per_second=10, requests_per_second_per_source=11)
