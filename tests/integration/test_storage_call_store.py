@@ -69,9 +69,6 @@ class Table:
             await self._client.fetchrow("SELECT * FROM calls WHERE id = $1", call_id(number))
         )
 
-    async def fetchval(self, query: str, *arguments: object) -> object:
-        return await self._client.fetchval(query, *arguments)
-
     async def states(self) -> dict[str, str]:
         rows = await self._client.fetch("SELECT id::text AS id, state FROM calls")
         return {row["id"]: row["state"] for row in rows}
@@ -216,18 +213,6 @@ async def test_open_calls_of_a_dead_process_are_lost_and_those_of_others_are_not
         }
         row = await table.row(1)
     assert (row["outcome"], row["ended_by"], row["ended_at"]) == ("failed", "internal", DIED_AT)
-
-
-async def test_lost_call_belongs_to_the_workspace_of_its_number(database_dsn: str) -> None:
-    async with table_of(database_dsn) as table:
-        await table.upsert(open_line(1), open_line(2))
-        called = (await table.row(1))["called_number"]
-        workspace = await table.fetchval(
-            "INSERT INTO phone_numbers (phone_number) VALUES ($1) RETURNING workspace_id", called
-        )
-        await table.store.close_lost(INSTANCE, DIED_AT)
-
-        assert (await table.row(1))["workspace_id"] == workspace
 
 
 async def test_lost_call_did_not_end_before_it_began(database_dsn: str) -> None:

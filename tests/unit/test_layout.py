@@ -20,6 +20,7 @@ LONGEST_FILE = 400
 
 ONLY_VALUES = {
     "agents/settings.py",
+    "api/control/services.py",
     "app/errors.py",
     "config/section.py",
     "media/agreement.py",
@@ -41,6 +42,18 @@ ONLY_VALUES = {
 """Modules that define values, enums and protocols: there is nothing to call."""
 
 TESTED_ELSEWHERE = {
+    "api_commands.py": "process/test_control_api.py",
+    "app/control.py": "process/test_control_api.py",
+    "app/control_child.py": "process/test_control_api.py",
+    "app/control_keys.py": "process/test_control_api.py",
+    "app/control_process.py": "process/test_control_api.py",
+    "app/http_side.py": "process/test_serve.py",
+    "storage/agent_rows.py": "contract/test_control_stores.py",
+    "storage/api_key_rows.py": "contract/test_control_stores.py",
+    "storage/idempotency_rows.py": "contract/test_control_stores.py",
+    "storage/integration_rows.py": "contract/test_control_stores.py",
+    "storage/pages.py": "contract/test_control_stores.py",
+    "storage/record_rows.py": "contract/test_control_stores.py",
     "app/voicemails.py": "process/test_no_call_is_lost.py",
     "voicemail_commands.py": "process/test_no_call_is_lost.py",
     "agents/connection.py": "integration/test_agents_offer.py",
