@@ -24,6 +24,11 @@ __all__ = ["StreamConnections", "StreamLimits", "StreamObserver", "StreamReceive
 
 UNACKNOWLEDGED_SECONDS: Final = 20
 """A peer whose kernel does not acknowledge for so long is gone (TCP_USER_TIMEOUT, RFC 5482)."""
+KEEPALIVE_SECONDS: Final = 60
+"""A connection that is silent for so long is probed by the kernel: a NAT keeps its mapping, and a
+peer that has vanished is noticed long before the connection counts as idle."""
+PROBE_SECONDS: Final = 15
+"""Between two of these probes, should the first stay unanswered."""
 
 
 class StreamReceiver(Protocol):
@@ -185,7 +190,7 @@ class StreamConnections:
     async def _take_in(self, connection: socket.socket, source: str, gate: _Gate) -> None:
         protocol = StreamConnection(self, gate.transport)
         try:
-            _set_user_timeout(connection)
+            _find_dead_peers(connection)
             if gate.context is None:
                 await self._loop.connect_accepted_socket(lambda: protocol, connection)
             else:
@@ -250,7 +255,7 @@ class StreamConnections:
             )
         opened = transport.get_extra_info("socket")
         if opened is not None:
-            _set_user_timeout(opened)
+            _find_dead_peers(opened)
 
     # What connections tell (stream_connection.ConnectionOwner).
 
@@ -299,6 +304,12 @@ class StreamConnections:
         self._sweeper = self._loop.call_later(1.0, self._sweep) if self._connections else None
 
 
-def _set_user_timeout(connection: socket.socket) -> None:
-    milliseconds = UNACKNOWLEDGED_SECONDS * 1000
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+def _find_dead_peers(connection: socket.socket) -> None:
+    """Have the kernel reset a connection whose other end is gone without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS),
+        (socket.TCP_KEEPINTVL, PROBE_SECONDS),
+        (socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000),
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.loops import on_both_loops
 from support.messages import request_bytes
+from support.polling import eventually
 from support.stream_world import LIMITS, is_closed, listening, trusting_context
 
 from sip_edge.sip.flow import Address, Transport
@@ -190,6 +192,32 @@ async def _trickle(writer: asyncio.StreamWriter, data: bytes) -> None:
     for byte in data:
         writer.write(bytes([byte]))
         await asyncio.sleep(0.1)
+
+
+@on_both_loops
+async def test_kernel_watches_for_peers_that_vanish_on_connections_of_either_side() -> None:
+    async with listening() as server, listening() as client:
+        flow = await client.connections.flow_to(
+            Peer(Address("127.0.0.1", server.port), Transport.TCP)
+        )
+        assert client.connections.send(OPTIONS, flow)
+        _, incoming = await server.receiver.next()
+        for ours in (flow, incoming):
+            await eventually(
+                lambda ours=ours: _kernel_timer(ours.local.port, ours.remote.port),
+                lambda timer: timer == "keepalive",
+                what="the timer once all is acknowledged",
+            )
+
+
+def _kernel_timer(local_port: int, remote_port: int) -> str:
+    """What the kernel waits for on a connection (proc(5), /proc/net/tcp, field `tr`)."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ports = [int(address.split(":")[1], 16) for address in fields[1:3]]
+        if ports == [local_port, remote_port]:
+            return {"00": "none", "02": "keepalive"}.get(fields[5].split(":")[0], "other")
+    return "gone"
 
 
 @on_both_loops
