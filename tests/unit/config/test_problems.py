@@ -67,6 +67,8 @@ def test_all_problems_are_reported_at_once_with_their_key_and_what_is_allowed(
         ("SIP__PUBLIC_ADDRESS", "0.0.0.0", "must be an address that callers can reach"),
         ("SIP__TRANSPORTS", "udp,udp", "transports names one of them twice"),
         ("SIP__USER_AGENT", "edge\r\nEvil: 1", "must be visible ASCII text"),
+        ("SIP__SESSION_EXPIRES_SECONDS", "89", "must be a whole number from 90 to 86400"),
+        ("SIP__MIN_SE_SECONDS", "1801", "must not be below min_se_seconds"),
         ("MEDIA__PORT_MIN", "30000", "port_min (30000) must be below port_max (29999)"),
         ("MEDIA__SYMMETRIC", "maybe", "must be true or false"),
         ("DISPATCH__ACCEPT_TIMEOUT_SECONDS", "11", "must not exceed deadline_seconds (10)"),
