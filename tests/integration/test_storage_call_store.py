@@ -95,7 +95,6 @@ async def test_whole_story_of_a_call_is_in_its_row(every_database_dsn: str) -> N
         attempts=[Attempt(Role.PRIMARY, AGENT, 0.0123, AttemptFailure.TLS, "expired")],
         moves=[Move(AgentEnd.NO_CLOSE_FRAME, Role.FALLBACK, 0.0561)],
         is_stale_route=True,
-        workspace_id="99999999-9999-4999-8999-999999999999",
     )
     async with table_of(every_database_dsn) as table:
         await table.upsert(rows.ended_line(report, STARTED_AT, Sound(), "PCMU"))
@@ -117,7 +116,7 @@ async def test_whole_story_of_a_call_is_in_its_row(every_database_dsn: str) -> N
     }
     assert row == {
         "id": UUID(call_id(1)),
-        "workspace_id": UUID("99999999-9999-4999-8999-999999999999"),
+        "workspace_id": None,
         "state": "ended",
         "instance_id": UUID(INSTANCE),
         "process": "edge-7/w0",

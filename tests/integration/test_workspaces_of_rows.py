@@ -77,13 +77,15 @@ async def test_lost_call_belongs_to_the_workspace_of_its_number(database_dsn: st
         CALLED,
     )
     async with PostgresCallStore(lambda: connect(database_dsn)) as store:
-        await store.upsert([json_of(open_line(1)), json_of(ended_line(2))])
+        owned = ended_line(3, workspace_id=str(UUID(int=7)))
+        await store.upsert([json_of(line) for line in (open_line(1), ended_line(2), owned)])
         await store.close_lost(INSTANCE, DIED_AT)
 
     query = "SELECT workspace_id FROM calls WHERE id = $1"
     assert await fetchval(database_dsn, query, UUID(call_id(1))) == workspace
     # Its end said that it was nobody's.
     assert await fetchval(database_dsn, query, UUID(call_id(2))) is None
+    assert await fetchval(database_dsn, query, UUID(call_id(3))) == UUID(int=7)
 
 
 async def test_message_belongs_to_whom_its_call_did(database_dsn: str) -> None:
