@@ -54,6 +54,7 @@ def poor_edge(
                 "SIP_EDGE__MEDIA__PORT_MAX": str(first + 2 * PAIRS - 1),
                 "SIP_EDGE__MEDIA__QUARANTINE_SECONDS": "0.5",
                 "SIP_EDGE__DISPATCH__PING_SECONDS": "2",
+                "SIP_EDGE__DISPATCH__ACCEPT_TIMEOUT_SECONDS": "5",  # However busy the machine is.
             },
         )
         asyncio.run(write_plan(dsn, ports))
@@ -82,7 +83,7 @@ async def control_call(edge: EdgeProcess, ports: WorkerPorts) -> AsyncIterator[N
         yield
         assert not control.hung_up_on.is_set()
         assert await control.hang_up() == 200
-        assert control.longest_silence < 1.0
+        assert control.longest_silence < 3.0
     await eventually(lambda: edge.metric("sip_edge_calls_active"), lambda n: n == 0, what="calls")
     assert edge.metric("sip_edge_invites_total") == edge.metric("sip_edge_calls_total")
     edge.check_health()

@@ -32,6 +32,8 @@ from support.swallowing_port import SwallowingPort
 pytestmark = pytest.mark.asyncio
 
 STATES = "select state, outcome, ended_by, count(*) as calls from calls group by 1, 2, 3"
+PATIENT = {"SIP_EDGE__DISPATCH__ACCEPT_TIMEOUT_SECONDS": "5"}
+"""However busy the machine is."""
 JUMPS = Path(__file__).parents[1] / "support" / "jumping_clock"
 
 
@@ -40,6 +42,7 @@ async def own_edge(
     folder: Path, dsn: str, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[EdgeProcess]:
     """An edge of the test's own, with a worker that echoes at Ada's port."""
+    settings = {**PATIENT, **(settings or {})}
     edge, ports = EdgeProcess(folder, dsn=dsn, settings=settings), WorkerPorts()
     await write_plan(dsn, ports)
     await asyncio.to_thread(edge.start)
@@ -87,7 +90,7 @@ async def test_sigterm_at_peak_ends_every_call_properly_and_refuses_every_new_on
         print(f"the last caller got BYE after {monotonic() - began:.2f} s")
         assert await asyncio.to_thread(edge.wait) == 0
         assert all(caller.is_one_call for caller in talking)
-        assert all(caller.longest_silence < 1.0 for caller in staying)
+        assert all(caller.longest_silence < 3.0 for caller in staying)
         rows = await edge.sql(STATES)
     assert {(row["state"], row["outcome"], row["ended_by"]): row["calls"] for row in rows} == {
         ("ended", "agent", "caller"): 10,
@@ -128,10 +131,7 @@ async def test_successor_of_an_edge_that_was_killed_serves_at_once_and_closes_it
 async def test_calls_that_end_in_every_way_leave_nothing_open(
     database_dsn: str, tmp_path: Path
 ) -> None:
-    settings = {
-        "SIP_EDGE__MEDIA__QUARANTINE_SECONDS": "0.5",
-        "SIP_EDGE__DISPATCH__ACCEPT_TIMEOUT_SECONDS": "5",  # However busy the machine is.
-    }
+    settings = {**PATIENT, "SIP_EDGE__MEDIA__QUARANTINE_SECONDS": "0.5"}
     edge, ports = EdgeProcess(tmp_path, dsn=database_dsn, settings=settings), WorkerPorts()
     await write_plan(database_dsn, ports)
     await asyncio.to_thread(edge.start)
@@ -209,7 +209,7 @@ async def test_wall_clock_that_jumps_ends_no_call_and_spoils_no_record(
             assert await status_of(edge, UNKNOWN) == 404
             await asyncio.sleep(0.7)
         assert [await caller.hang_up() for caller in talking] == [200] * 3
-        assert all(caller.longest_silence < 1.0 for caller in talking)
+        assert all(caller.longest_silence < 3.0 for caller in talking)
         assert not any(caller.hung_up_on.is_set() for caller in talking)
         years = Counter(line["timestamp"][:4] for line in edge.log())
         print(f"log lines by year: {dict(years)}")

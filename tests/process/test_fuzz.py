@@ -40,6 +40,7 @@ MAX_GROWTH_BYTES = 80 << 20
 """Transactions of the last 32 s are kept; what is more than this would be a leak."""
 NO_LIMITS = {
     "SIP_EDGE__MEDIA__QUARANTINE_SECONDS": "0.5",
+    "SIP_EDGE__DISPATCH__ACCEPT_TIMEOUT_SECONDS": "5",  # However busy the machine is.
     "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND": "100000",
     "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND_PER_SOURCE": "100000",
     "SIP_EDGE__LIMITS__DATAGRAMS_PER_SECOND_PER_SOURCE": "100000",
