@@ -169,6 +169,7 @@ class Event(Enum):
     UNKNOWN_DIALOG = "unknown_dialog"
     TRANSACTION_LIMIT = "transaction_limit"
     SESSION_LIMIT = "session_limit"
+    SESSION_EXPIRED = "session_expired"
     RATE_LIMIT = "rate_limit"
     FLOOD = "flood"
 

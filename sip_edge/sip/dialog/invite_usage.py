@@ -177,7 +177,8 @@ class InviteUsage:
         """Repeat what has no ACK, refresh the session; end it if an ACK or a refresh never came."""
         if not self.offers.is_expired(now):
             if self.offers.timer.is_expired(now):
-                return self.bye(now, (), EndCause.SESSION_EXPIRED)
+                ended = self.bye(now, (), EndCause.SESSION_EXPIRED)
+                return [Noted(Event.SESSION_EXPIRED), *ended]
             return [*self.offers.handle_timer(now), *self.refresh.handle_timer(now)]
         # 13.3.1.4: no ACK within 64*T1: the session SHOULD be terminated with a BYE.
         if self._bye_headers is not None:

@@ -24,6 +24,8 @@ from support.messages import (
 
 from sip_edge.sip.effects import (
     EndCause,
+    Event,
+    Noted,
     RefreshAnswered,
     ResponseReceived,
     SendTo,
@@ -253,6 +255,7 @@ def test_session_that_its_refresher_forgets_ends_with_bye_and_its_reason() -> No
     [bye] = requests(effects)
     assert bye.headers.get("Reason") == 'Q.850;cause=102;text="Session timer expired"'
     assert only(effects, SessionEnded).cause is EndCause.SESSION_EXPIRED
+    assert Noted(Event.SESSION_EXPIRED) in effects
     respond(endpoint, bye, 200, 568.1)
     settle(endpoint, 568.1)
 
