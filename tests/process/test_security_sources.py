@@ -106,7 +106,7 @@ async def test_stranger_gets_no_answer_whatever_it_sends_and_costs_one_count(
 ) -> None:
     async with phone_at(guarded, STRANGER) as stranger, phone_at(guarded, "127.0.0.1") as friend:
         before = guarded.metric("sip_edge_dropped_sources_total", transport="UDP")
-        parsed = guarded.metric("sip_edge_sip_events_total")
+        parsed = guarded.metric("sip_edge_sip_events_total", event="parse_error")
         invites = guarded.metric("sip_edge_invites_total")
         caller = caller_at(stranger, ADA, "stranger")
         sent = [
@@ -124,7 +124,7 @@ async def test_stranger_gets_no_answer_whatever_it_sends_and_costs_one_count(
         assert stranger.waiting() == []
     dropped = guarded.metric("sip_edge_dropped_sources_total", transport="UDP") - before
     assert dropped == len(sent)
-    assert guarded.metric("sip_edge_sip_events_total") == parsed
+    assert guarded.metric("sip_edge_sip_events_total", event="parse_error") == parsed
     assert guarded.metric("sip_edge_invites_total") == invites
 
 
