@@ -49,7 +49,7 @@ class SipSettings(Section):
     max_transactions: Count = 20_000
     max_connections: Count = 1_000
     max_connections_per_source: Count = 64
-    connection_idle_seconds: Seconds = 3600.0
+    connection_idle_seconds: Seconds = 1200.0
     account_check: Literal["off", "log", "enforce"] = "log"
     proxies: Annotated[NetworkList, Field(max_length=100)] = ()
     proxy_source_header: HeaderName = "X-Source-Address"
