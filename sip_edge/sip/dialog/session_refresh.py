@@ -45,6 +45,7 @@ class SessionRefresh:
         "_cseq",
         "_dialog",
         "_invite",
+        "_is_over",
         "_may_update",
         "_offers",
         "_session",
@@ -66,6 +67,7 @@ class SessionRefresh:
         self._offers = offers
         self._timer = timer
         self._may_update = False
+        self._is_over = False
         self._cseq: int | None = None
         self._invite: InviteClientTransaction | None = None
         self._ack: SendTo | None = None
@@ -110,6 +112,7 @@ class SessionRefresh:
 
     def stop(self, now: float) -> None:
         """The session is over. An INVITE that gets no answer any more is not waited for."""
+        self._is_over = True
         self._timer.stop()
         if self._invite is not None:
             self._core.transactions.give_up(self._invite, now)
@@ -151,10 +154,14 @@ class SessionRefresh:
         request = composed.request
         self._ack = SendTo(request.serialize(), composed.hop, composed.flow, own_key(request))
         self._done()
+        if self._is_over:
+            return [self._ack]  # It crossed a BYE.
         self._agree(response, now)
         return [self._ack, RefreshAnswered(self._session, response)]
 
     def _agree(self, response: Response, now: float) -> None:
+        if self._is_over:
+            return
         self.note_allow(response)
         contact = response.contact
         if contact is not None:  # Both methods are target refreshes (12.2.1.2, RFC 3311 5.1).

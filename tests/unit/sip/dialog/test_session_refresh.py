@@ -246,6 +246,31 @@ def test_call_that_ends_during_a_re_invite_leaves_nothing() -> None:
     settle(endpoint, 301.0)
 
 
+@pytest.mark.parametrize("make", [established, by_invite])
+def test_answer_to_a_refresh_that_crosses_our_bye_begins_nothing(make: object) -> None:
+    endpoint = make(Caller())  # type: ignore[operator]
+    refresh = refresh_at(endpoint, 300.0)
+    assert methods(endpoint.hang_up(1, 300.1)) == ["BYE"]
+    effects = respond(endpoint, refresh, 200, 300.2, AGREED)
+    assert methods(effects) == (["ACK"] if refresh.method == "INVITE" else [])  # type: ignore[arg-type]
+    assert of_type(effects, RefreshAnswered) == []  # type: ignore[arg-type]
+    happened = [effect for _, effect in run_timers(endpoint, 2000.0)]
+    assert of_type(happened, SessionEnded) == []
+    settle(endpoint, 2000.0)
+
+
+def test_refused_refresh_is_not_repeated_once_the_peer_refreshes() -> None:
+    caller = Caller()
+    endpoint = established(caller)
+    ours = refresh_at(endpoint, 300.0)
+    headers = [TIMER, ("Session-Expires", "600;refresher=uac")]
+    endpoint.receive_datagram(caller.request("UPDATE", headers=headers), UDP_FLOW, 300.1)
+    respond(endpoint, ours, 503, 300.2)
+    happened = run_timers(endpoint, 868.1)
+    assert methods([effect for _, effect in happened][:-1]) == ["BYE"]
+    assert happened[-1] == (868.1, SessionEnded(1, EndCause.SESSION_EXPIRED, None))
+
+
 def test_session_that_its_refresher_forgets_ends_with_bye_and_its_reason() -> None:
     endpoint = established(Caller(), TIMER, ("Session-Expires", "600;refresher=uac"))
     assert endpoint.next_timeout() == 32.0  # The transaction of the INVITE, and no refresh.
