@@ -20,6 +20,7 @@ from sip_edge.sip.effects import (
     Acknowledged,
     AnswerReceived,
     Effect,
+    EndCause,
     InviteReceived,
     SessionEnded,
 )
@@ -82,8 +83,11 @@ FATES = st.lists(
 @settings(max_examples=100, deadline=None)
 @given(fates=FATES)
 def test_call_over_a_bad_link_is_set_up_once_and_torn_down(fates: list[list[float]]) -> None:
-    """At most five datagrams are lost, any are repeated, delayed or overtaken."""
-    callee = Party(make_endpoint(), UDP_FLOW)
+    """At most five datagrams are lost, any are repeated, delayed or overtaken.
+
+    The callee refreshes the session every 45 seconds.
+    """
+    callee = Party(make_endpoint(session_expires=90), UDP_FLOW)
     caller = Party(
         make_endpoint(public_host="198.51.100.7"),
         Flow(Transport.UDP, Address("198.51.100.7", 5060), EDGE, 0),
@@ -109,13 +113,14 @@ def test_call_over_a_bad_link_is_set_up_once_and_torn_down(fates: list[list[floa
         now=0.0,
     )
     link.perform(caller, effects)
-    link.at(60.0, caller, lambda at: caller.endpoint.hang_up(session, at))
+    link.at(400.0, caller, lambda at: caller.endpoint.hang_up(session, at))
     link.run(until=1000.0)
 
     assert len(callee.seen(InviteReceived)) == 1
     assert len(caller.seen(AnswerReceived)) == 1
     assert len(callee.seen(Acknowledged)) == 1
     assert len(callee.seen(SessionEnded)) == len(caller.seen(SessionEnded)) == 1
+    assert callee.seen(SessionEnded)[0].cause is EndCause.BYE_RECEIVED
     for party in (caller, callee):
         assert (party.endpoint.sessions, party.endpoint.transactions) == (0, 0)
         assert party.endpoint.next_timeout() is None
