@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sip_edge.logs import get_logger
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sip_edge.metrics import Metrics
     from sip_edge.transport.connection_books import Refused
 
@@ -39,7 +38,8 @@ class StreamEvents:
     def certificate_loaded(self, expires_at: datetime) -> None:
         """A certificate is in use from now on."""
         self._metrics.tls_certificate_expiry.set(expires_at.timestamp())
-        _log.info("tls_certificate_loaded", expires_at=expires_at.isoformat())
+        tell = _log.info if expires_at > datetime.now(UTC) else _log.warning
+        tell("tls_certificate_loaded", expires_at=expires_at.isoformat())
 
     def certificate_refused(self, problems: tuple[str, ...]) -> None:
         """New files cannot be used; the old certificate goes on."""

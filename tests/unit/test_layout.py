@@ -66,7 +66,6 @@ TESTED_ELSEWHERE = {
     "config/limits.py": "unit/config/test_settings.py",
     "config/media.py": "unit/config/test_settings.py",
     "app/server.py": "process/test_serve.py",
-    "app/stream_events.py": "process/test_tls_calls.py",
     "app/tls_side.py": "process/test_tls_calls.py",
     "app/sip_side.py": "process/test_sipp_calls.py",
     "demo.py": "process/test_demo.py",
