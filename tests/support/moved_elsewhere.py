@@ -27,6 +27,11 @@ ELSEWHERE: Final = {
     'sip_edge_call_ends_total{by="transport"}': (
         "unit/test_metrics.py::test_every_word_of_a_call_moves_its_series"
     ),
+    # The shortest interval of a session timer is a minute and a half.
+    'sip_edge_sip_events_total{event="session_expired"}': (
+        "unit/sip/dialog/test_session_refresh.py"
+        "::test_session_that_its_refresher_forgets_ends_with_bye_and_its_reason"
+    ),
     'sip_edge_worker_frame_faults_total{fault="dropped"}': (
         "integration/test_agents_call_limits.py"
         "::test_what_a_worker_does_not_read_is_bounded_dropped_and_counted"
