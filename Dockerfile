@@ -56,9 +56,10 @@ VOLUME /var/lib/sip-edge
 
 USER 10001:10001
 
-# SIP, and HTTP for metrics and health. RTP uses 20000-29999/udp ([media] port_min, port_max): too
+# SIP, HTTP for metrics and health, and the control API (8081, loopback alone unless api.host says
+# otherwise). RTP uses 20000-29999/udp ([media] port_min, port_max): too
 # many to publish one by one, so run it with --network host.
-EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp
+EXPOSE 5060/udp 5060/tcp 5061/tcp 8080/tcp 8081/tcp
 
 # Drains: new calls get 503, current ones have [shutdown] drain_seconds to finish.
 STOPSIGNAL SIGTERM

@@ -84,7 +84,7 @@ def test_every_variable_is_explained() -> None:
 def test_settings_of_the_edge_are_settings() -> None:
     settings = dict(re.findall(r"^ +(SIP_EDGE__\w+): (.+)$", service("edge"), re.MULTILINE))
     settings = {name: re.sub(r"\$\{\w+[^}]*\}", "1", value) for name, value in settings.items()}
-    settings["SIP_EDGE__SIP__PUBLIC_ADDRESS"] = ""
+    settings |= {"SIP_EDGE__SIP__PUBLIC_ADDRESS": "", "SIP_EDGE__API__ENCRYPTION_KEY": ""}
 
     config = load_config(ROOT / "config" / "sip_edge.container.toml", settings)
 
@@ -97,6 +97,7 @@ def test_prometheus_scrapes_where_the_edge_answers() -> None:
     config = load_config(ROOT / "config" / "sip_edge.container.toml", {})
 
     assert f"targets: [{config.http.host}:{config.http.port}]" in prometheus
+    assert f"targets: [{config.api.host}:{config.api.port}]" in prometheus
 
 
 @pytest.mark.postgres

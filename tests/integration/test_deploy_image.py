@@ -91,6 +91,7 @@ def test_ports_are_those_of_the_configuration(image: Stage) -> None:
         f"{config.sip.port}/tcp",
         f"{config.sip.tls_port}/tcp",
         f"{config.http.port}/tcp",
+        f"{config.api.port}/tcp",
     ]
     rtp = f"{config.media.port_min}-{config.media.port_max}/udp"
     assert rtp in (ROOT / "Dockerfile").read_text()

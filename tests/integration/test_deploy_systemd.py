@@ -106,9 +106,12 @@ def test_environment_example_has_only_settings_that_exist() -> None:
     assert set(environment) == {
         "SIP_EDGE__DATABASE__DSN",
         "SIP_EDGE__SIP__PUBLIC_ADDRESS",
+        "SIP_EDGE__API__ENCRYPTION_KEY",
         "SIP_EDGE__CARRIERS__TWILIO__SECRET_HEADER",
         "SIP_EDGE__CARRIERS__TWILIO__SECRET",
     }
+    # No key is proposed that somebody might leave as it is.
+    assert environment.pop("SIP_EDGE__API__ENCRYPTION_KEY") == "..."
     assert load_config(None, environment).sip.public_address == "203.0.113.10"
 
 
