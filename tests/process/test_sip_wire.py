@@ -63,6 +63,22 @@ async def test_repeated_invite_hears_100_again_while_the_worker_is_asked(
     assert refusal.status == 487
 
 
+async def test_refused_invite_that_comes_again_is_no_new_call(edge: EdgeProcess) -> None:
+    before = edge.metric("sip_edge_invites_total")
+    async with TcpPhone((edge.host, edge.sip_port)) as phone:
+        caller = caller_at(phone, UNKNOWN, "straggler")
+        phone.send(caller.invite())
+        refusal = await phone.final()
+        # Over a stream the ACK ends the transaction at once; what comes then is known all the same.
+        phone.send(caller.ack(refusal, branch="1"))
+        phone.send(caller.invite() + caller.invite())
+        bye = caller.invite(body="").replace("INVITE ", "BYE ", 1).replace(" INVITE\r", " BYE\r")
+        phone.send(bye)
+        answer = await phone.receive()
+    assert (refusal.status, answer.status, answer.method) == (404, 481, "BYE")
+    assert edge.metric("sip_edge_invites_total") == before + 1
+
+
 async def test_answer_is_repeated_until_it_is_acknowledged(
     edge: EdgeProcess, worker_ports: WorkerPorts
 ) -> None:
