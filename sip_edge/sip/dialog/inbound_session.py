@@ -264,8 +264,6 @@ class InboundSession:
         offers = self._usage.offers
         self._state = InviteState.ANSWERED
         offers.has_peer_invite = False
-        if self._reliable is not None:
-            self._reliable.stop()
         return offers.answer_invite(
             self._transaction, self._request, b"" if offers.is_agreed_early else sdp, now
         )

@@ -26,7 +26,8 @@ MAX_NUMBER: Final = 2**32 - 1
 class ReliableProvisional:
     """The provisional responses to one INVITE: one after another, each until its PRACK.
 
-    `carries_offer` is true while the PRACK that is waited for has to bring an answer.
+    `carries_offer` is true while the PRACK that is waited for has to bring an answer. After the
+    final response its owner has nothing repeated any more; the PRACK may still come.
     """
 
     __slots__ = (
@@ -72,10 +73,6 @@ class ReliableProvisional:
             return False
         self._repeat = self._repeat_at = None
         return True
-
-    def stop(self) -> None:
-        """The final response went out: nothing is repeated, but a PRACK may still come."""
-        self._repeat_at = None
 
     def next_timeout(self) -> float | None:
         """When `handle_timer` is to be called."""
