@@ -33,6 +33,7 @@ async def test_demo_places_its_calls_and_serves_until_it_is_interrupted(tmp_path
         **{name: value for name, value in os.environ.items() if "SIP_EDGE" not in name},
         "SIP_EDGE__SIP__PORT": str(free_port()),
         "SIP_EDGE__HTTP__PORT": str(http_port),
+        "SIP_EDGE__API__PORT": str(free_port()),
         "SIP_EDGE__MEDIA__PORT_MIN": str(rtp_port),
         "SIP_EDGE__MEDIA__PORT_MAX": str(rtp_port + 39),
         "SIP_EDGE__DATABASE__DATA_DIR": str(tmp_path / "postgres"),

@@ -70,15 +70,25 @@ class AgentCreate(BaseModel):
     language: _Language = None
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """What is not sent is not set to anything."""
+    schema.pop("default", None)
+
+
+def _unsent() -> Any:
+    """A field that may be left out: `model_fields_set` says whether it was."""
+    return Field(default=None, json_schema_extra=_without_default)
+
+
 class AgentUpdate(BaseModel):
     """What is to change; what is not sent stays as it is."""
 
-    name: _Name = ""
-    status: _Status = "active"
-    worker_url: _WorkerUrl = None
-    worker_options: WorkerOptions | None = None
-    voicemail_message: VoicemailText | None = None
-    language: _Language = None
+    name: _Name = _unsent()
+    status: _Status = _unsent()
+    worker_url: _WorkerUrl = _unsent()
+    worker_options: WorkerOptions | None = _unsent()
+    voicemail_message: VoicemailText | None = _unsent()
+    language: _Language = _unsent()
 
 
 class AgentResponse(BaseModel):

@@ -58,6 +58,8 @@ def make_control_app(
         openapi_url="/openapi.json" if settings.public_docs else None,
         docs_url="/docs" if settings.public_docs else None,
         redoc_url=None,
+        # Behind a proxy it would lead to another address than the one that was asked.
+        redirect_slashes=False,
     )
     app.state.services = services
     app.state.settings = settings
