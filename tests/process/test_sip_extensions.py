@@ -118,3 +118,41 @@ async def test_ringing_is_reliable_for_a_caller_that_requires_it(
         await eventually(lambda: worker.closed == worker.opened, what="worker let go")
     assert ringing.header("Require") == "100rel"
     assert refusal.status == 487
+
+
+async def test_other_requests_within_a_call_get_their_answers_and_the_call_goes_on(
+    edge: EdgeProcess, worker_ports: WorkerPorts
+) -> None:
+    async with (
+        StreamWorker(worker_ports.ada) as worker,
+        UdpPhone((edge.host, edge.sip_port)) as phone,
+    ):
+        caller = caller_at(phone, ADA, "parade")
+        phone.send(caller.invite())
+        answer = await phone.final()
+        phone.send(caller.ack(answer))
+        sdp = caller.invite().partition("\r\n\r\n")[2]
+        parade = [
+            # Method, CSeq, headers, body, and what it gets.
+            ("UPDATE", 2, ["Content-Type: application/sdp"], sdp, 200),
+            ("UPDATE", 3, [], "", 200),
+            ("OPTIONS", 4, [], "", 200),
+            ("NOTIFY", 5, ["Event: refer"], "", 200),
+            ("REFER", 6, ["Refer-To: <sip:x@127.0.0.1>"], "", 405),
+            ("GREET", 7, [], "", 501),
+            ("PRACK", 8, ["RAck: 1 1 INVITE"], "", 481),
+            ("OPTIONS", 9, ["Require: foo"], "", 420),
+            ("INFO", 10, ["Info-Package: foo"], "", 469),
+            ("INFO", 2, [], "", 500),
+        ]
+        statuses = {}
+        for method, cseq, headers, body, _ in parade:
+            phone.send(within(caller, answer, method, cseq, *headers, body=body))
+            response = await phone.final(method)
+            statuses[method, cseq] = response.status
+            if (method, cseq) == ("UPDATE", 2):
+                assert response.media_port == answer.media_port
+        phone.send(caller.bye(answer, cseq=11))
+        assert (await phone.final("BYE")).status == 200
+        await (await worker.next_call()).ended()
+    assert statuses == {(method, cseq): status for method, cseq, _, _, status in parade}
