@@ -1,11 +1,11 @@
 """Memory, descriptors and leftovers before and after many calls of every kind.
 
-    .venv/bin/python benchmarks/soak.py [--calls 20000] [--rate 150]     # about four minutes
+    .venv/bin/python benchmarks/soak.py [--calls 20000] [--rate 150]     # about five minutes
     .venv/bin/python benchmarks/soak.py --seconds 600 [--rate 50]        # ten minutes
 
 Of 200 calls 148 are refused, 30 answered (0.3 s of sound, the caller hangs up), 10 answered and
 ended by the worker, 10 cancelled before an answer, 2 answered and never acknowledged, which keeps
-them for 32 s. Before the first reading 1,000 such calls warm the process up; before each reading
+them for 32 s. Before the first reading 6,000 such calls warm the process up; before each reading
 75 s pass, so that transactions and unacknowledged calls have run out. Exits with 1 if a call has no
 outcome, or something is left.
 
@@ -39,7 +39,8 @@ ANSWERED, LEFT, SLOW, REFUSED = (f"+1202555014{n}" for n in range(4))
 SETTLE_SECONDS = 75.0
 """Twice 64 * T1 and some: a call without an ACK gets BYE after 32 s, to which nobody answers for
 another 32 s."""
-WARM_UP_CALLS = 1000
+WARM_UP_CALLS = 6000
+"""40 s of them: as many transactions, dialogs and threads as there will ever be at once."""
 SAMPLE_SECONDS = 5.0
 MAX_GROWTH_BYTES = 12 << 20
 """What the allocator may keep more of; 20,000 calls that leave 1 kB each would be 20 MB."""
