@@ -255,7 +255,6 @@ class InboundLeg:
         if rtp is None or negotiation is None:
             self._user_agent.perform(endpoint.reject_offer(self._session, 488, now))
             return
-        negotiation.next_version()
         if not request.body:
             offer = negotiation.make_offer(request)
             effects = endpoint.accept_offer(self._session, offer, now)

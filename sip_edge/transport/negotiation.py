@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class Negotiation:
     """The offers and answers of one leg (RFC 3264). `session_id` and version begin our o= line.
 
+    The version counts on when a description differs from the last one, and only then (section 8):
+    carriers may compare nothing else.
+
     `local` is the last description of ours, which a refresh offers again as it is; `warning` is
     the value of a Warning header for a 488.
     """
@@ -36,14 +39,13 @@ class Negotiation:
         self._version = session_id
         self._offered_to: int | None = None
 
-    def next_version(self) -> None:
-        """What is described from now on is another description than before."""
-        self._version += 1
-
     def make_first_offer(self) -> bytes:
         """Our offer in an INVITE of ours."""
-        self.local = make_offer(self._local_media())
-        return self.local.serialize()
+        offer = make_offer(self._local_media())
+        if self._is_another(offer):
+            offer = make_offer(self._local_media())
+        self.local = offer
+        return offer.serialize()
 
     def make_offer(self, request: Request) -> bytes:
         """Our offer to an INVITE without one; its ACK or a PRACK brings the answer."""
@@ -57,7 +59,10 @@ class Negotiation:
             self.warning = f'399 {self._address} "There is no session description in the body"'
             return None
         try:
-            answer = answer_offer(parse_sdp(sdp), self._local_media())
+            offer = parse_sdp(sdp)
+            answer = answer_offer(offer, self._local_media())
+            if self._is_another(answer.description):
+                answer = answer_offer(offer, self._local_media())
         except NotAcceptableError as error:
             self.warning = f'{error.warning_code} {self._address} "{error.text}"'
         except SdpError:
@@ -84,6 +89,13 @@ class Negotiation:
             return read_answer(self.local, parse_sdp(sdp)) if self.local and sdp else None
         except (NotAcceptableError, SdpError):
             return None
+
+    def _is_another(self, description: SessionDescription) -> bool:
+        """True if this differs from the last one: the version is another from now on."""
+        if self.local is None or description == self.local:
+            return False
+        self._version += 1
+        return True
 
     def _local_media(self) -> LocalMedia:
         return LocalMedia(

@@ -168,7 +168,6 @@ class OutboundLeg:
             self._user_agent.now(),
             self._negotiation,
         )
-        negotiation.next_version()
         if not effect.request.body:
             offer = negotiation.make_offer(effect.request)
             effects = endpoint.accept_offer(effect.session, offer, now)

@@ -162,7 +162,7 @@ def test_reinvite_moves_the_sound_to_the_new_address() -> None:
     assert world.rtp.log[-1] == "configure 198.51.100.99:30000"
     first, second = (m.body for _, m in world.udp.sent if m.body)
     assert b"o=- 7 7 " in first
-    assert b"o=- 7 8 " in second
+    assert second == first
 
 
 def test_reinvite_that_we_cannot_follow_is_refused_and_the_call_goes_on() -> None:

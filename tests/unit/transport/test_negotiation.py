@@ -124,6 +124,21 @@ def test_180_that_is_never_acknowledged_ends_the_call() -> None:
     assert (world.leg.ended_by, world.ended) == (EndedBy.NO_ACK, [world.leg])
 
 
+def test_version_counts_on_when_our_description_is_another_and_only_then() -> None:
+    def tell(world: LegWorld) -> None:
+        _answered(world)
+        for body in (OFFER, OFFER + b"a=sendonly\r\n", OFFER + b"a=sendonly\r\n", VIDEO_ONLY, b""):
+            world.arrive(world.caller.request("INVITE", body=body))
+            world.arrive(world.caller.ack(body=b"" if body else OFFER))
+
+    world = _story(tell)
+
+    bodies = [m.body for _, m in world.udp.sent if m.body]
+    assert [body.split(b" ")[2] for body in bodies] == [b"7", b"7", b"8", b"8", b"9"]
+    assert bodies[0] == bodies[1]
+    assert b"a=recvonly" in bodies[2]
+
+
 def _refreshed(world: LegWorld, answer: bytes) -> None:
     _answered(world)
     world.pass_time(300.0)
