@@ -4,6 +4,10 @@ What can be sent at once is; the rest waits for name servers or a connection in 
 so that a black-holed name delays nothing but its own call. The targets of a name are tried in
 order until one takes the request; if none does, the transaction is told.
 
+Over UDP the first one that the kernel sends to has taken it. One that then stays silent costs the
+transaction its 32 s: another target would need another branch (RFC 3263 section 4.3), and what we
+send to names are a call's last words, whose sound has ended by then.
+
 RFC 3261 18.1.1 would have a request of more than 1300 bytes go over TCP. This does not: ours are a
 BYE or an INFO of some 600 bytes, which a long route set alone could bring there; a carrier that
 has chosen UDP may let nothing else in, and would find another transport in the Via than in the
