@@ -42,3 +42,19 @@ if [ ! -e "$stamp" ] || [ "$lock" -nt "$stamp" ]; then
         loud "pipecat could not be installed into .venv-pipecat."
     fi
 fi
+
+lock=tests/peers/prism/package-lock.json
+stamp=.tools/prism/installed
+if ! command -v npm >/dev/null; then
+    loud "Not installed: node and npm, which prism needs."
+elif [ ! -e "$stamp" ] || [ "$lock" -nt "$stamp" ]; then
+    echo "making .tools/prism (about half a minute)"
+    mkdir -p .tools/prism
+    cp tests/peers/prism/package.json "$lock" .tools/prism/
+    # Everything by its hash from the lock; nobody's scripts are run.
+    if (cd .tools/prism && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); then
+        touch "$stamp"
+    else
+        loud "prism could not be installed into .tools/prism."
+    fi
+fi
