@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from support.baresip import baresip_modules
+from support.control_edge import ControlEdge, control_edge
 from support.edge_process import EdgeProcess
 from support.line_plan import WorkerPorts, write_plan
 from support.pipecat_bot import PipecatBot, is_pipecat_installed
 from support.polling import PATIENCE_SECONDS
+from support.postgres import PostgresServer
 from support.sipp import Sipp, sipp_program
 
 
@@ -112,3 +114,15 @@ def _bot(script: str, port: int, tmp_path_factory: pytest.TempPathFactory) -> It
     bot = PipecatBot(script, port=port, folder=tmp_path_factory.mktemp("pipecat"))
     yield bot
     bot.stop()
+
+
+@pytest.fixture(scope="session")
+def control(
+    tmp_path_factory: pytest.TempPathFactory, embedded_postgres: PostgresServer
+) -> Iterator[ControlEdge]:
+    """The edge with a control API that the tests of it share; each has workspaces of its own."""
+    with (
+        embedded_postgres.database(migrated=False) as dsn,
+        control_edge(tmp_path_factory.mktemp("control"), dsn) as running,
+    ):
+        yield running
