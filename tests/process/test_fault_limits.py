@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -134,15 +135,22 @@ async def test_call_without_a_descriptor_is_refused_and_those_that_have_theirs_g
     poor_edge: EdgeProcess, ports: WorkerPorts
 ) -> None:
     async with StreamWorker(ports.ada), control_call(poor_edge, ports):
-        # Enough for /metrics and a query, not for a call: that needs three.
         used = open_descriptors(poor_edge.pid)
-        with limited(poor_edge, resource.RLIMIT_NOFILE, 3):
+        with limited(poor_edge, resource.RLIMIT_NOFILE, 3):  # None more than it has.
             began = monotonic()
             statuses = [await status_of(poor_edge, ADA) for _ in range(5)]
             print(f"no descriptor: {statuses} in {(monotonic() - began) / 5:.3f} s")
             assert statuses == [503] * 5
             assert await status_of(poor_edge, UNKNOWN) == 404
             await knock(poor_edge)
+        # Enough for a port and not for a worker's connection, and the like.
+        top = max(int(name) for name in os.listdir(f"/proc/{poor_edge.pid}/fd"))
+        statuses = []
+        for more in range(1, 8):
+            with limited(poor_edge, resource.RLIMIT_NOFILE, top + more):
+                statuses.append(await status_of(poor_edge, ADA))
+        print(f"few descriptors: {statuses}")
+        assert set(statuses) <= {200, 480, 503}
         assert await status_of(poor_edge, ADA) == 200
         await eventually(
             lambda: open_descriptors(poor_edge.pid), lambda now: now <= used + 2, what="open files"
