@@ -44,7 +44,7 @@ async def test_every_call_over_a_bad_network_gets_one_final_response_and_ends(
     edge: EdgeProcess, worker_ports: WorkerPorts, weather: Weather
 ) -> None:
     invites = edge.metric("sip_edge_invites_total")
-    numbers = [*KINDS] * 10 + [ADA] * 10
+    numbers = [*KINDS] * 5 + [ADA] * 10
 
     async def place(caller: PersistentCaller) -> int:
         status = await caller.call()
