@@ -112,7 +112,7 @@ class PostgresNumbers:
         return None if row is None else _number(row)
 
     async def remove(self, workspace_id: UUID, number_id: UUID) -> PhoneNumber | None:
-        """See NumberStore.remove. The outbound trunk goes by its foreign key."""
+        """See NumberStore.remove. A trigger takes its outbound trunk, too."""
         row = await self._database.fetchrow(_DELETE, workspace_id, number_id)
         return None if row is None else _number(row)
 

@@ -160,6 +160,11 @@ async def test_row_with_only_what_matters_gets_sensible_defaults(every_database_
         "updated_at",
         "max_concurrent_calls",
         "workspace_id",
+        "origin",
+        "is_verified",
+        "carrier_number_id",
+        "was_attached",
+        "previous_trunk_id",
     }
     assert (number["provider"], number["status"], number["provider_config"]) == (
         "twilio",
@@ -209,3 +214,20 @@ async def test_updated_at_moves_when_a_row_changes_and_only_then(every_database_
     [other] = await fetch(every_database_dsn, unchanged)
 
     assert (same["is_untouched"], other["is_untouched"]) == (True, False)
+
+
+@pytest.mark.parametrize("statement", ["TRUNCATE phone_numbers", "DELETE FROM phone_numbers"])
+async def test_a_numbers_outbound_password_goes_with_it_whoever_removes_it(
+    database_dsn: str, statement: str
+) -> None:
+    await fetch(database_dsn, "INSERT INTO phone_numbers (phone_number) VALUES ('+12025550101')")
+    await fetch(
+        database_dsn,
+        "INSERT INTO outbound_trunks (id, workspace_id, phone_number_id, provider, trunk_address,"
+        " auth_username, sealed_password) SELECT gen_random_uuid(), workspace_id, id, provider,"
+        " 'sip.example.com', 'edge', '\\x00' FROM phone_numbers",
+    )
+
+    await fetch(database_dsn, statement)
+
+    assert await fetch(database_dsn, "SELECT id FROM outbound_trunks") == []

@@ -21,7 +21,8 @@ CREATE INDEX phone_numbers_workspace_agent_idx
 CREATE TABLE outbound_trunks (
     id              uuid        PRIMARY KEY,
     workspace_id    uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
-    phone_number_id uuid        NOT NULL UNIQUE REFERENCES phone_numbers (id) ON DELETE CASCADE,
+    -- No foreign key, which would forbid TRUNCATE phone_numbers: triggers take the row away.
+    phone_number_id uuid        NOT NULL UNIQUE,
     provider        text        NOT NULL CHECK (provider ~ '^[a-z][a-z0-9_]*$'),
     trunk_address   text        NOT NULL,
     auth_username   text        NOT NULL,
@@ -32,6 +33,25 @@ CREATE TABLE outbound_trunks (
 );
 
 CREATE INDEX outbound_trunks_workspace_idx ON outbound_trunks (workspace_id);
+
+-- A number's password goes with it, whoever removes it.
+CREATE FUNCTION sip_edge_drop_outbound_trunks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM outbound_trunks;
+    ELSE
+        DELETE FROM outbound_trunks USING old_rows
+            WHERE outbound_trunks.phone_number_id = old_rows.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER phone_numbers_deleted_trunks AFTER DELETE ON phone_numbers
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION sip_edge_drop_outbound_trunks();
+CREATE TRIGGER phone_numbers_truncated_trunks AFTER TRUNCATE ON phone_numbers
+    FOR EACH STATEMENT EXECUTE FUNCTION sip_edge_drop_outbound_trunks();
 
 -- Numbers bought on the platform's account: a row is written before the carrier is called, and kept
 -- for good. A workspace with purchases cannot be removed.
