@@ -93,7 +93,7 @@ async def serve_control(config: Config, *, end: asyncio.Event | None = None) -> 
             open_database(config.database, report=_report_database)
         )
         database = ControlDatabase(
-            await stack.enter_async_context(create_pool(dsn, max_size=POOL_SIZE))
+            await stack.enter_async_context(create_pool(dsn, max_size=POOL_SIZE, resets=False))
         )
         resolver = _resolver(loop)
         stack.push_async_callback(resolver.close)

@@ -50,27 +50,27 @@ BodyId = Annotated[UUID, BeforeValidator(_without_prefix)]
 _Text = Annotated[str, Path(max_length=LONGEST_ID)]
 
 
-def _agent_id(agent_id: _Text) -> UUID:
+async def _agent_id(agent_id: _Text) -> UUID:
     return _from_path(agent_id, "agent")
 
 
-def _integration_id(integration_id: _Text) -> UUID:
+async def _integration_id(integration_id: _Text) -> UUID:
     return _from_path(integration_id, "integration")
 
 
-def _api_key_id(api_key_id: _Text) -> UUID:
+async def _api_key_id(api_key_id: _Text) -> UUID:
     return _from_path(api_key_id, "API key")
 
 
-def _call_id(call_id: _Text) -> UUID:
+async def _call_id(call_id: _Text) -> UUID:
     return _from_path(call_id, "call")
 
 
-def _voicemail_id(voicemail_id: _Text) -> UUID:
+async def _voicemail_id(voicemail_id: _Text) -> UUID:
     return _from_path(voicemail_id, "voicemail")
 
 
-def _phone_number_id(phone_number_id: _Text) -> UUID:
+async def _phone_number_id(phone_number_id: _Text) -> UUID:
     return _from_path(phone_number_id, "phone number")
 
 

@@ -45,7 +45,7 @@ def decode_cursor(text: str) -> Position:
     return Position(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=data[8:]))
 
 
-def _page_request(
+async def _page_request(
     limit: Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many at most.")] = 50,
     cursor: Annotated[
         str | None,

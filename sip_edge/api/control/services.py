@@ -86,13 +86,22 @@ def settings_of(request: Request) -> ControlSettings:
     return cast("ControlSettings", request.app.state.settings)
 
 
-def principal_of(
-    request: Request,
-    _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)] = None,
-) -> Principal:
+def principal_of(request: Request) -> Principal:
     """Who asks; `gate` has made sure that it is somebody."""
     return cast("Principal", request.state.principal)
 
 
-UseCases = Annotated[Services, Depends(services_of)]
-Caller = Annotated[Principal, Depends(principal_of)]
+# Coroutines, since the framework sends every other function to a thread and waits for it.
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _principal(
+    request: Request,
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)] = None,
+) -> Principal:
+    return principal_of(request)
+
+
+UseCases = Annotated[Services, Depends(_services)]
+Caller = Annotated[Principal, Depends(_principal)]
