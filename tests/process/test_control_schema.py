@@ -86,7 +86,8 @@ class Surface:
     """All operations, a key for them, and the statuses that each has answered."""
 
     def __init__(self, control: ControlEdge) -> None:
-        self._headers = {"Authorization": f"Bearer {control.make_key('schema')}"}
+        key = asyncio.run(control.make_key("schema"))
+        self._headers = {"Authorization": f"Bearer {key}"}
         self._url = control.url
         self.session = requests.Session()
         self.session.trust_env = False
