@@ -19,6 +19,10 @@ from sip_edge.cli import run
         ["route", "explain", "--help"],
         ["migrate", "--help"],
         ["check-config", "--help"],
+        ["api", "--help"],
+        ["api-key", "create", "--help"],
+        ["api-key", "list", "--help"],
+        ["api-key", "revoke", "--help"],
     ],
 )
 def test_every_command_explains_itself(
@@ -107,3 +111,11 @@ def test_call_with_a_wav_that_is_none_fails_in_one_line(
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["version"]) == 0
     assert capsys.readouterr().out.startswith("sip-edge 0.")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, "a\tb"])
+def test_name_that_nobody_could_read_is_a_usage_error(name: str) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        run(["api-key", "create", "--workspace", name])
+
+    assert exit_info.value.code == 2

@@ -44,6 +44,7 @@ ONLY_VALUES = {
 
 TESTED_ELSEWHERE = {
     "api_commands.py": "process/test_control_api.py",
+    "api/control/calls.py": "integration/test_api_calls.py",
     "app/control.py": "process/test_control_api.py",
     "app/control_child.py": "process/test_control_api.py",
     "app/control_keys.py": "process/test_control_api.py",
