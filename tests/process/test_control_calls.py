@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx
@@ -112,7 +111,8 @@ async def world(control: ControlEdge, calls_key: str) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(control.client(calls_key))
         ports = [free_port() for _ in range(3)]
-        workers = [await stack.enter_async_context(StreamWorker(port, speak)) for port in ports[:2]]
+        ada = await stack.enter_async_context(StreamWorker(ports[0], speak))
+        bob = await stack.enter_async_context(StreamWorker(ports[1], speak))
         agents = []
         for name, port in zip(("Ada", "Bob", "Nobody"), ports, strict=True):
             agent = {"name": name, "worker_url": f"ws://127.0.0.1:{port}/call"}
@@ -216,7 +216,11 @@ async def items(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> 
 
 async def first_item(client: httpx.AsyncClient, path: str, query: dict[str, str]) -> Any:
     """The newest one, once there is one: records are written in batches, after the call."""
-    found = await eventually(partial(items, client, path, query), what=f"rows at {path}")
+
+    async def probe() -> list[Any]:
+        return await items(client, path, query)
+
+    found: list[Any] = await eventually(probe, what=f"rows at {path}")
     return found[0]
 
 
@@ -224,7 +228,6 @@ async def test_no_workspace_sees_anothers_numbers_and_calls(world: World) -> Non
     number = "+12025550184"
     identity = await world.register(number, {"agent_id": world.ada_id})
     await world.until_taken_by(number, world.ada)
-    query = {"phone_number": number}
     call = await first_item(world.client, "/v1/calls", {"phone_number": number})
     body = {
         "phone_number": number,
