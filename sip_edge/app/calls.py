@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sip_edge.transport.user_agent import UserAgent
 
     CarrierOf = Callable[[Request, Flow], Carrier | None]
+    SourceOf = Callable[[Request, Flow], str | None]
     CallAnswered = Callable[[CallReport], None]
     CallEnd = Callable[[CallReport, RtpStatistics | None], None]
 
@@ -41,6 +42,7 @@ class Calls:
         *,
         loop: asyncio.AbstractEventLoop,
         carrier_of: CarrierOf,
+        source_of: SourceOf,
         is_overloaded: Callable[[], bool],
         media: MediaPort,
         max_calls: int,
@@ -53,6 +55,7 @@ class Calls:
     ) -> None:
         self._loop = loop
         self._carrier_of = carrier_of
+        self._source_of = source_of
         self._is_overloaded = is_overloaded
         self._media = media
         self._max_calls = max_calls
@@ -111,7 +114,7 @@ class Calls:
         )
         leg = InboundLeg(
             user_agent=user_agent,
-            media=self._media.towards(effect.flow.remote.host, carrier.srtp),
+            media=self._media.towards(carrier, self._source_of(effect.request, effect.flow)),
             session=effect.session,
             request=effect.request,
             carrier=carrier,

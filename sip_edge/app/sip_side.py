@@ -31,7 +31,7 @@ from sip_edge.transport.media_port import MediaPort
 from sip_edge.transport.rtp_ports import RtpPortPool
 from sip_edge.transport.rtp_session import RtpSettings
 from sip_edge.transport.rtp_wheel import RtpWheel
-from sip_edge.transport.sources import Carrier
+from sip_edge.transport.sources import Carrier, NetworkSet
 from sip_edge.transport.streams import StreamConnections, StreamLimits
 from sip_edge.transport.udp import UdpListener
 from sip_edge.transport.user_agent import UserAgent
@@ -91,6 +91,7 @@ class SipSide:
         self.calls = Calls(
             loop=self._loop,
             carrier_of=self._gate.carrier_of,
+            source_of=self._gate.source_of,
             is_overloaded=lambda: self._lag.is_overloaded,
             media=self._media_port(),
             max_calls=config.sip.max_calls,
@@ -313,6 +314,7 @@ def _carriers(config: Config) -> list[Carrier]:
             secret_header=settings.secret_header,
             secrets=settings.secrets,
             srtp=settings.srtp,
+            media_hosts=NetworkSet(settings.media_networks),
         )
         for name, settings in config.carriers.items()
     ]

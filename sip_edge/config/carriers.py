@@ -39,14 +39,18 @@ STANDARD_CARRIERS: Final[dict[str, dict[str, object]]] = {
 class CarrierSettings(Section):
     """Who may call: the networks that a carrier's signalling comes from.
 
-    `country` is where a called number without a country code belongs; `responses` replaces the
-    status of a refusal for this carrier. With a `secret`, an INVITE must bring it in
-    `secret_header`. A carrier that is not `enabled` is not there at all. `srtp` says whether its
-    calls' sound is encrypted.
+    `media_networks` are those that a call's RTP may come from if not from where its SDP says: what
+    the provider publishes, or `networks` for a carrier without one. `country` is where a called
+    number without a country code belongs; `responses` replaces the status of a refusal for this
+    carrier. With a `secret`, an INVITE must bring it in `secret_header`. A carrier that is not
+    `enabled` is not there at all. `srtp` says whether its calls' sound is encrypted.
     """
 
     enabled: bool = True
     networks: Annotated[NetworkList, Field(min_length=1, max_length=1_000)]
+    media_networks: Annotated[NetworkList, Field(max_length=1_000)] = Field(
+        default_factory=lambda table: table.get("networks", ())
+    )
     provider: Literal["twilio", "telnyx"] | None = None
     country: str | None = None
     secret_header: HeaderName | None = None
@@ -69,14 +73,19 @@ class CarrierSettings(Section):
     @classmethod
     def _look_up_networks(cls, value: Any) -> Any:
         """Put the provider's published networks where none are named."""
-        if not isinstance(value, dict) or value.get("networks", PUBLISHED) != PUBLISHED:
+        if not isinstance(value, dict):
             return value
-        known = published_networks().get(value.get("provider") or "")
-        if known is not None:
-            return {**value, "networks": known.networks}
-        if "networks" in value:
-            raise ValueError(f'networks = "{PUBLISHED}" needs a provider: twilio or telnyx')
-        return value
+        provider = value.get("provider")
+        known = published_networks().get(provider) if isinstance(provider, str) else None
+        completed = dict(value)
+        for name in ("networks", "media_networks"):
+            if value.get(name, PUBLISHED) != PUBLISHED:
+                continue
+            if known is not None:
+                completed[name] = getattr(known, name)
+            elif name in value:
+                raise ValueError(f'{name} = "{PUBLISHED}" needs a provider: twilio or telnyx')
+        return completed
 
     @field_validator("country", mode="after")
     @classmethod

@@ -35,12 +35,14 @@ _SENTENCES: Final = {
     "dict_type": "must be a table",
     "too_short": "must not be empty",
 }
+_CONSEQUENCE: Final = "default_factory_not_called"
+"""A setting follows another one, which is wrong and has a line of its own."""
 _NUMBER_KINDS: Final = (("int", "a whole number"), ("float", "a number"))
 
 
 def describe(errors: Sequence[ErrorDetails]) -> list[str]:
     """One line for each error that pydantic found."""
-    return [_line(error) for error in errors]
+    return [_line(error) for error in errors if error["type"] != _CONSEQUENCE]
 
 
 def unknown_name(path: str, name: str, known: Iterable[str]) -> str:

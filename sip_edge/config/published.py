@@ -20,9 +20,10 @@ PUBLISHED: Final = "published"
 
 @dataclass(frozen=True, slots=True)
 class PublishedNetworks:
-    """Where a carrier's signalling comes from, by its own word, as it was on `as_of`."""
+    """Where a carrier's signalling and RTP come from, by its own word, as it was on `as_of`."""
 
     networks: tuple[Network, ...]
+    media_networks: tuple[Network, ...]
     source: str
     as_of: datetime.date
 
@@ -35,9 +36,14 @@ def published_networks() -> dict[str, PublishedNetworks]:
     as_of = table.pop("as_of")
     return {
         provider: PublishedNetworks(
-            tuple(ipaddress.ip_network(network) for network in carrier["networks"]),
+            _networks(carrier["networks"]),
+            _networks(carrier["media_networks"]),
             carrier["source"],
             as_of,
         )
         for provider, carrier in table.items()
     }
+
+
+def _networks(texts: list[str]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)

@@ -6,6 +6,7 @@ header says (decision 24), read from the bytes: what may not come in is not pars
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
 from sip_edge.transport.sources import NetworkSet
@@ -46,7 +47,7 @@ class Proxies:
     def source_of(self, request: Request) -> str | None:
         """What the header of a parsed request says, None unless it says it once."""
         values = request.headers.get_all(self._header)
-        return values[0].strip() if len(values) == 1 else None
+        return _as_the_kernel_writes(values[0].strip()) if len(values) == 1 else None
 
     def source_in(self, data: bytes) -> str | None:
         """The same of a request that nobody has parsed yet."""
@@ -109,10 +110,14 @@ class Gate:
 
     def carrier_of(self, request: Request, flow: Flow) -> Carrier | None:
         """The carrier that a request came from, by its source or by what a proxy says of it."""
-        host: str | None = flow.remote.host
-        if self._proxies is not None and flow.remote.host in self._proxies:
-            host = self._proxies.source_of(request)
+        host = self.source_of(request, flow)
         return None if host is None else self._carriers.carrier_of(host)
+
+    def source_of(self, request: Request, flow: Flow) -> str | None:
+        """The host that a request came from, before our proxies; None if its proxy does not say."""
+        if self._proxies is not None and flow.remote.host in self._proxies:
+            return self._proxies.source_of(request)
+        return flow.remote.host
 
     def in_front_of(self, receiver: Receiver) -> Receiver:
         """`receiver`, told only of what our proxies may pass on."""
@@ -160,3 +165,11 @@ class _ProxyGate:
 
     def stream_closed(self, flow: Flow) -> None:
         self._receiver.stream_closed(flow)
+
+
+def _as_the_kernel_writes(text: str) -> str:
+    """An address in the form that sockets give (Kamailio writes IPv6 in full); else as it is."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text

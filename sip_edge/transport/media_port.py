@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from sip_edge.transport.rtp_ports import RtpPortPool
     from sip_edge.transport.rtp_session import RtpObserver, RtpSettings
     from sip_edge.transport.rtp_wheel import RtpWheel
+    from sip_edge.transport.sources import Carrier, NetworkSet
 
 
 class MediaPort:
     """Where sound enters and leaves this process. `address` is what SDP advertises.
 
-    `srtp` says whether sound is encrypted; `signalling_host` is where the other side's SIP comes
-    from, None if nothing is known of it.
+    `srtp` says whether sound is encrypted; `signalling_host` and `media_hosts` are where the other
+    side's SIP and RTP come from, None if nothing is known of it.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class MediaPort:
         address: str,
         srtp: SrtpPolicy = SrtpPolicy.OFF,
         signalling_host: str | None = None,
+        media_hosts: NetworkSet | None = None,
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -40,8 +42,9 @@ class MediaPort:
         self.address = address
         self._srtp = srtp
         self._signalling_host = signalling_host
+        self._media_hosts = media_hosts
 
-    def towards(self, signalling_host: str, srtp: SrtpPolicy) -> MediaPort:
+    def towards(self, carrier: Carrier, signalling_host: str | None) -> MediaPort:
         """The same port, for one peer."""
         return MediaPort(
             loop=self._loop,
@@ -49,8 +52,9 @@ class MediaPort:
             wheel=self._wheel,
             settings=self._settings,
             address=self.address,
-            srtp=srtp,
+            srtp=carrier.srtp,
             signalling_host=signalling_host,
+            media_hosts=carrier.media_hosts,
         )
 
     def open(self, observer: RtpObserver) -> RtpSession:
@@ -65,4 +69,5 @@ class MediaPort:
             observer=observer,
             srtp=self._srtp,
             signalling_host=self._signalling_host,
+            media_hosts=self._media_hosts,
         )

@@ -7,8 +7,10 @@ sprays ports. So here:
 * the SDP's own address is believed at once, and for good;
 * another source is latched on to only while the SDP's address has been silent, only within
   `OPEN_SECONDS` of the offer or answer, and only from a host that the peer is known to have: the
-  SDP's, or the one that its signalling comes from. Plain RTP must come for `PACKETS_IN_A_ROW` of
-  one stream; a packet that SRTP has authenticated is proof enough, and from any host;
+  SDP's, the one that its signalling comes from, or one of its carrier's networks for media, which
+  may have several gateways behind the one address of an SDP. Plain RTP must come for
+  `PACKETS_IN_A_ROW` of one stream; a packet that SRTP has authenticated is proof enough, and from
+  any host;
 * for `PROBATION_SECONDS` after that the SDP's address still takes over with its first packet;
 * then it is settled: packets from anywhere else are a stranger's, until SDP names a new address;
 * a source that SDP has moved away from is a stranger's at once, so that its last packets do not
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from sip_edge.media.rtp import RtpPacket
+    from sip_edge.transport.sources import NetworkSet
 
 Source = tuple[str, int]
 """A numeric address and a port."""
@@ -66,7 +69,8 @@ class SourceLatch:
     """Decides for each source whether it is the peer. `source` is the one that is, None so far.
 
     `expected` is what the SDP said; None where it names no address to send to (RFC 3264 hold), in
-    which case the source that we had is kept. `signalling_host` is where the peer's SIP comes from.
+    which case the source that we had is kept. `signalling_host` is where the peer's SIP comes from,
+    `media_hosts` where its carrier's RTP may.
     """
 
     __slots__ = (
@@ -74,17 +78,25 @@ class SourceLatch:
         "_closes_at",
         "_is_symmetric",
         "_left",
+        "_media_hosts",
         "_settles_at",
         "_signalling_host",
         "expected",
         "source",
     )
 
-    def __init__(self, *, is_symmetric: bool, signalling_host: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        is_symmetric: bool,
+        signalling_host: str | None = None,
+        media_hosts: NetworkSet | None = None,
+    ) -> None:
         self.expected: Source | None = None
         self.source: Source | None = None
         self._is_symmetric = is_symmetric
         self._signalling_host = signalling_host
+        self._media_hosts = media_hosts
         self._closes_at = 0.0
         self._settles_at = 0.0
         self._candidates: dict[Source, _Candidate] = {}
@@ -145,14 +157,19 @@ class SourceLatch:
 
     def _is_counted_on(self, source: Source, packet: RtpPacket) -> bool:
         """True if plain RTP from a host of the peer's has come often enough."""
-        host = source[0]
-        if host != self._signalling_host and (self.expected is None or host != self.expected[0]):
+        if not self._is_known(source[0]):
             return False
         candidate = self._candidates.get(source)
         if candidate is None:
             self._watch(source, packet)
             return False
         return candidate.follow(packet) >= PACKETS_IN_A_ROW
+
+    def _is_known(self, host: str) -> bool:
+        """True for a host that the peer is known to have."""
+        if host == self._signalling_host or (self.expected and host == self.expected[0]):
+            return True
+        return self._media_hosts is not None and host in self._media_hosts
 
     def _watch(self, source: Source, packet: RtpPacket) -> None:
         candidates = self._candidates

@@ -19,6 +19,7 @@ from sip_edge.transport.rtp_latch import SourceLatch
 if TYPE_CHECKING:
     from sip_edge.media.offer_answer import AudioParameters
     from sip_edge.transport.rtp_latch import Source
+    from sip_edge.transport.sources import NetworkSet
 
 SSRC_SILENCE_SECONDS: Final = 0.05
 """A stream that speaks is heard every 20 ms, or 30; a new one of the same peer has to wait so long
@@ -49,8 +50,16 @@ class RtpReceiver:
         "strangers",
     )
 
-    def __init__(self, *, is_symmetric: bool, signalling_host: str | None = None) -> None:
-        self.latch = SourceLatch(is_symmetric=is_symmetric, signalling_host=signalling_host)
+    def __init__(
+        self,
+        *,
+        is_symmetric: bool,
+        signalling_host: str | None = None,
+        media_hosts: NetworkSet | None = None,
+    ) -> None:
+        self.latch = SourceLatch(
+            is_symmetric=is_symmetric, signalling_host=signalling_host, media_hosts=media_hosts
+        )
         self.jitter = JitterBuffer()
         self.reception: Reception | None = None
         """The counters of the current source; None before its first packet."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sip_edge.transport.rtp_latch import Source
     from sip_edge.transport.rtp_ports import RtpPortPool, RtpSockets
     from sip_edge.transport.rtp_wheel import RtpWheel
+    from sip_edge.transport.sources import NetworkSet
 
 __all__ = ["RtpObserver", "RtpSession", "RtpSettings", "RtpStatistics"]
 
@@ -60,7 +61,7 @@ CHECK_SECONDS: Final = 0.1
 class RtpSession:
     """A call's sound (`media.audio.AudioStream`). `randbits(n)` makes an n-bit number.
 
-    `signalling_host` is where the peer's SIP comes from: see `rtp_latch`.
+    `signalling_host` and `media_hosts` are where the peer's SIP and RTP come from: see `rtp_latch`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class RtpSession:
         observer: RtpObserver,
         srtp: SrtpPolicy = SrtpPolicy.OFF,
         signalling_host: str | None = None,
+        media_hosts: NetworkSet | None = None,
         randbits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         self.srtp = Srtp(srtp)
@@ -86,7 +88,9 @@ class RtpSession:
         self._randbits = randbits
         ssrc = randbits(32)
         self._receiver = RtpReceiver(
-            is_symmetric=settings.symmetric, signalling_host=signalling_host
+            is_symmetric=settings.symmetric,
+            signalling_host=signalling_host,
+            media_hosts=media_hosts,
         )
         self._sender = RtpSender(
             packetizer=Packetizer(

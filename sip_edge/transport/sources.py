@@ -33,7 +33,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Carrier:
     """A carrier that may call us. `country` (ISO 3166, two letters) completes national numbers.
 
-    With a `secret_header`, an INVITE must bring one of `secrets` in it.
+    With a `secret_header`, an INVITE must bring one of `secrets` in it. RTP may come from
+    `media_hosts` without the SDP's saying so.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Carrier:
     secret_header: str | None = None
     secrets: tuple[bytes, ...] = field(default=(), repr=False)
     srtp: SrtpPolicy = SrtpPolicy.OPTIONAL
+    media_hosts: NetworkSet | None = None
 
     def knows(self, headers: Headers) -> bool:
         """True if no secret is asked for, or one is there, once; however wrong, as slowly."""
@@ -64,6 +66,9 @@ class NetworkSet:
             host_bits = network.max_prefixlen - network.prefixlen
             table = self._tables[network.version].setdefault(host_bits, {})
             table.setdefault(int(network.network_address) >> host_bits, index)
+
+    def __contains__(self, host: str) -> bool:
+        return self.find(host) is not None
 
     def find(self, host: str) -> int | None:
         """The position of that network; None if there is none, or `host` is no address."""

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.asyncio
 
 SPEECH = b"\x21" * 160
 NOISE = b"\x01" * 160
+OUTSIDE = "127.0.99.9"
+"""In no carrier's networks; the other stranger is in those of another carrier than the caller's."""
 AGENT_SAYS = b"\x31" * 160 * 100
 
 
@@ -43,8 +45,8 @@ async def test_strangers_before_and_during_a_call_change_nothing_and_hear_nothin
     ):
         with (
             RtpPeer() as peer,
-            RtpPeer(host="127.0.0.9", to="127.0.0.1", ssrc=1) as far,
-            RtpPeer(host="127.0.0.10", to="127.0.0.1", ssrc=0xCAFE) as guessing,
+            RtpPeer(host=OUTSIDE, to="127.0.0.1", ssrc=1) as far,
+            RtpPeer(host="127.0.64.10", to="127.0.0.1", ssrc=0xCAFE) as guessing,
             RtpPeer(ssrc=2) as on_the_callers_host,
         ):
             caller = Caller(host="127.0.0.1", port=phone.address[1], number=ADA, name="sprayed")
@@ -82,3 +84,32 @@ async def test_strangers_before_and_during_a_call_change_nothing_and_hear_nothin
         lambda count: count >= before + 250,
         what="the strangers' packets in the metrics",
     )
+
+
+async def test_another_gateway_of_the_callers_carrier_is_heard(
+    edge: EdgeProcess, worker_ports: WorkerPorts
+) -> None:
+    async def speak(call: WorkerCall) -> None:
+        await call.say(AGENT_SAYS)
+
+    async with (
+        StreamWorker(worker_ports.ada, speak) as worker,
+        UdpPhone((edge.host, edge.sip_port)) as phone,
+    ):
+        with RtpPeer() as named, RtpPeer(host="127.0.0.77", to="127.0.0.1") as gateway:
+            caller = Caller(host="127.0.0.1", port=phone.address[1], number=ADA, name="gateway")
+            phone.send(caller.invite(body=sdp(*named.address)))
+            answer = await phone.final()
+            phone.send(caller.ack(answer))
+            for _ in range(25):
+                gateway.say(answer.media_port, SPEECH)
+                await asyncio.sleep(0.02)
+            call = await worker.next_call()
+            await call.heard_at_least(1)
+            phone.send(caller.bye(answer))
+            assert (await phone.final("BYE")).status == 200
+            await call.ended()
+            heard = [packet.payload for packet in gateway.heard()]
+    assert AGENT_SAYS[:160] in heard
+    samples = np.frombuffer(bytes(call.heard), np.uint8)
+    assert np.count_nonzero(samples == SPEECH[0]) >= 10 * 160

@@ -87,8 +87,10 @@ class MemoryMedia:
     def __init__(self, ports: int) -> None:
         self._ports = ports
         self.sessions: list[MemoryRtp] = []
+        self.peers: list[tuple[str, str | None]] = []
 
-    def towards(self, signalling_host: str, srtp: SrtpPolicy) -> MemoryMedia:
+    def towards(self, carrier: Carrier, signalling_host: str | None) -> MemoryMedia:
+        self.peers.append((carrier.name, signalling_host))
         return self
 
     def open(self, observer: object) -> MemoryRtp:

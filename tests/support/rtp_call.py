@@ -16,6 +16,7 @@ from sip_edge.media.sdes import SrtpPolicy
 from sip_edge.transport.rtp_ports import RtpPortPool
 from sip_edge.transport.rtp_session import RtpSession, RtpSettings
 from sip_edge.transport.rtp_wheel import RtpWheel
+from sip_edge.transport.sources import NetworkSet
 
 SPEECH = b"\x21" * 160
 
@@ -80,6 +81,7 @@ def rtp_call(
     randbits: int = 0,
     srtp: SrtpPolicy = SrtpPolicy.OFF,
     signalling_host: str | None = None,
+    media_hosts: NetworkSet | None = None,
 ) -> Iterator[RtpCall]:
     """A session that nothing was agreed for yet; to be opened within a running loop."""
     loop = asyncio.get_running_loop()
@@ -95,6 +97,7 @@ def rtp_call(
         observer=observer,
         srtp=srtp,
         signalling_host=signalling_host,
+        media_hosts=media_hosts,
         randbits=lambda bits: randbits % 2**bits,
     )
     session.listen(ear)

@@ -24,6 +24,7 @@ from sip_edge.transport.inbound_leg import InboundLeg
 from sip_edge.transport.sources import Carrier, CarrierTable
 from sip_edge.transport.user_agent import UserAgent
 
+BEHIND_A_PROXY = "192.0.2.77"
 CARRIER = Carrier("local", [ip_network("198.51.100.0/24")], None, "US", {})
 
 
@@ -58,6 +59,7 @@ class World:
         self.calls = Calls(
             loop=self.loop,
             carrier_of=lambda request, flow: self.carriers.carrier_of(flow.remote.host),
+            source_of=lambda request, flow: BEHIND_A_PROXY,
             is_overloaded=lambda: self.is_late,
             media=self.media,  # type: ignore[arg-type]
             max_calls=max_calls,
@@ -140,6 +142,17 @@ def test_answer_is_passed_on_before_the_call_ends() -> None:
         assert world.reports == []
 
     run(story())
+
+
+def test_sound_is_expected_from_where_the_invite_came_not_from_the_proxy_before_us() -> None:
+    async def story() -> list[tuple[str, str | None]]:
+        world = World()
+        (caller,) = _callers(1)
+        world.arrive(caller, _invite(caller))
+        await asyncio.sleep(1)
+        return world.media.peers
+
+    assert run(story()) == [("local", BEHIND_A_PROXY)]
 
 
 def test_every_invite_gets_a_call_and_every_bye_ends_one() -> None:

@@ -34,6 +34,15 @@ def test_networks_are_public_and_small(provider: str) -> None:
     assert sum(network.num_addresses for network in networks) <= 64
 
 
+@pytest.mark.parametrize("provider", BOTH)
+def test_networks_of_media_are_public_and_no_wider_than_a_carriers(provider: str) -> None:
+    networks = published_networks()[provider].media_networks
+
+    assert networks
+    assert all(network.is_global and not network.is_multicast for network in networks)
+    assert sum(network.num_addresses for network in networks) <= 1 << 14
+
+
 def test_no_two_networks_overlap() -> None:
     networks = [network for each in published_networks().values() for network in each.networks]
 

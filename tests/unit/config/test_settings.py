@@ -154,3 +154,20 @@ def test_password_of_the_database_is_never_shown(dsn: str, shown: str) -> None:
     assert "s3cret" not in repr(config)
     assert config.database.dsn is not None
     assert config.database.dsn.get_secret_value() == dsn
+
+
+def test_rtp_may_come_from_what_the_provider_publishes_or_from_the_carriers_own_networks() -> None:
+    table = {"office": {"networks": ["192.0.2.0/24"]}, "twilio": {"networks": ["198.51.100.1"]}}
+    carriers = Config.model_validate({"carriers": table}).carriers
+
+    assert carriers["office"].media_networks == (IPv4Network("192.0.2.0/24"),)
+    assert carriers["local"].media_networks == carriers["local"].networks
+    assert carriers["twilio"].media_networks == (IPv4Network("168.86.128.0/18"),)
+    assert IPv4Network("64.16.226.0/24") in carriers["telnyx"].media_networks
+
+
+def test_rtp_may_be_told_to_come_from_nowhere_else() -> None:
+    config = Config.model_validate({"carriers": {"twilio": {"media_networks": []}}})
+
+    assert config.carriers["twilio"].media_networks == ()
+    assert config.carriers["twilio"].has_published_networks

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 from sip_edge.media.rtp import RtpPacket
 from sip_edge.transport.rtp_latch import SourceLatch
+from sip_edge.transport.sources import NetworkSet
 
 SDP = ("192.0.2.10", 4000)
 NAT = ("198.51.100.7", 61000)
@@ -93,6 +96,29 @@ def test_without_a_signalling_host_only_the_sdps_host_is_learned():
     latching.expect(SDP, 0.0)
     assert not any(offer(latching, NAT, 20))
     assert offer(latching, (SDP[0], 50_000), 4)[-1]
+
+
+def test_gateway_in_the_carriers_networks_is_learned_while_the_sdps_address_is_silent():
+    gateways = NetworkSet([ip_network("192.0.2.128/25"), ip_network("2001:db8::/32")])
+    gateway, neighbour = ("192.0.2.200", 4000), ("192.0.2.100", 4000)
+    latching = SourceLatch(is_symmetric=True, media_hosts=gateways)
+    latching.expect(SDP, 0.0)
+    assert not any(offer(latching, neighbour, 50))
+    assert not any(offer(latching, STRANGER, 50))
+    assert offer(latching, gateway, 5) == [False, False, False, True, True]
+    assert latching.target == gateway
+    assert not any(offer(latching, ("192.0.2.201", 4000), 50))
+    assert latching.accept(SDP, packet(1), 2.0)
+
+
+def test_gateway_in_the_carriers_networks_is_a_stranger_once_the_sdps_address_has_spoken():
+    latching = SourceLatch(
+        is_symmetric=True, media_hosts=NetworkSet([ip_network("203.0.113.0/24")])
+    )
+    latching.expect(SDP, 0.0)
+    offer(latching, SDP, 1)
+    assert not any(offer(latching, STRANGER, 50))
+    assert latching.target == SDP
 
 
 def test_address_of_the_sdp_takes_over_from_one_that_was_faster():

@@ -199,3 +199,25 @@ def test_without_proxies_nothing_stands_in_front_of_the_receiver() -> None:
 
     assert gate.in_front_of(world) is world
     assert gate.may_pass(b"anything", flow_from(STRANGER))
+
+
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0:0:0:0:0:7", "2001:db8::7"),
+        ("nobody", "nobody"),
+    ],
+)
+def test_source_of_a_request_is_the_one_that_our_proxy_names(written: str, source: str) -> None:
+    gate = World().gate
+    request = make_request_of("INVITE", headers=[(HEADER, written)])
+
+    assert gate.source_of(request, flow_from(PROXY)) == source
+    assert gate.source_of(request, flow_from(CARRIER)) == CARRIER
+
+
+def test_source_is_unknown_if_our_proxy_does_not_name_it() -> None:
+    request = make_request_of("INVITE")
+
+    assert World().gate.source_of(request, flow_from(PROXY)) is None
