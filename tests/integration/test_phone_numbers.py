@@ -205,6 +205,13 @@ async def test_the_same_key_buys_once(world: ControlWorld) -> None:
     assert len(carrier_of(world).sold) == 1
 
 
+async def test_reading_heeds_no_key(world: ControlWorld) -> None:
+    key = {"Idempotency-Key": "k1"}
+    assert (await world.call("GET", PATH, headers=key)).json()["items"] == []
+    await register(world, await agent(world))
+    assert len((await world.call("GET", PATH, headers=key)).json()["items"]) == 1
+
+
 async def test_a_pending_purchase_is_not_the_last_word_for_its_key(world: ControlWorld) -> None:
     carrier = carrier_of(world)
     carrier.for_sale, carrier.is_slow = ["+12025550101"], True

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,19 @@ class ApiProcess:
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
-        self._key = ""
+        self._dsn = dsn
+        self._key = f"oi_sk_{folder.name}{self._port:032}"
 
     async def start(self) -> None:
         self._spawn()
         await eventually(self._is_ready, bool, what="the API", seconds=START_SECONDS)
-        self._key = self._key or self._make_key()
+        client = await asyncpg.connect(self._dsn)
+        await client.execute(
+            "INSERT INTO api_keys (workspace_id, prefix, digest)"
+            " VALUES (sip_edge_default_workspace(), 'oi_sk_', $1) ON CONFLICT DO NOTHING",
+            sha256(self._key.encode()).digest(),
+        )
+        await client.close()
 
     def _spawn(self) -> None:
         with (self._folder / "api.log").open("ab") as log:
@@ -59,17 +67,6 @@ class ApiProcess:
                 stdout=log,
                 stderr=log,
             )
-
-    def _make_key(self) -> str:
-        made = subprocess.run(
-            [sys.executable, "-m", "sip_edge", "api-key", "create"],
-            cwd=self._folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return made.stdout.strip()
 
     def kill(self) -> None:
         if self._process is not None:

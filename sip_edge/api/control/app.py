@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROUTERS: Final = (
     integrations.router,
     agents.router,
+    phone_numbers.once,
     phone_numbers.router,
     calls.router,
     voicemails.router,

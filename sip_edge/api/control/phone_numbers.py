@@ -32,7 +32,9 @@ from sip_edge.provisioning.number_values import NumberFilter, NumberStatus
 
 MOST_FOUND: Final = 50
 
-router = APIRouter(prefix="/v1/phone-numbers", tags=["phone-numbers"], route_class=IdempotentRoute)
+router = APIRouter(prefix="/v1/phone-numbers", tags=["phone-numbers"])
+once = APIRouter(prefix="/v1/phone-numbers", tags=["phone-numbers"], route_class=IdempotentRoute)
+"""The writes that cost money or set something up at a carrier: they heed Idempotency-Key."""
 
 _CARRIER = (
     ErrorCode.CARRIER_REJECTED_CREDENTIALS,
@@ -67,7 +69,7 @@ _PURCHASE = (
 )
 
 
-@router.post(
+@once.post(
     "",
     status_code=201,
     responses=documented(*_REGISTER),
@@ -101,7 +103,7 @@ async def search_phone_numbers(
     return AvailablePhoneNumbers(items=[shown_available(each) for each in found])
 
 
-@router.post(
+@once.post(
     "/purchase",
     status_code=201,
     responses={201: {"description": "Successful Response"}, **documented(*_PURCHASE)},
