@@ -15,6 +15,7 @@ import uvloop
 
 from sip_edge.app.control import serve_control
 from sip_edge.app.errors import StartError
+from sip_edge.logs import configure_logging, get_logger
 
 if TYPE_CHECKING:
     from sip_edge.config import Config
@@ -31,12 +32,8 @@ def main() -> int:
     config = _configuration()
     if config is None:
         return FAILED
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(config))
-    except StartError as error:
-        sys.stderr.write(f"sip-edge api: {error}\n")
-        return FAILED
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(config))
 
 
 def _configuration() -> Config | None:
@@ -70,6 +67,12 @@ async def _serve(config: Config) -> int:
     loop.add_reader(CHANNEL, on_channel)
     try:
         return await serve_control(config, end=end)
+    except StartError as error:
+        # In the form of the parent's own lines, among which it stands.
+        writer = configure_logging(config.logging)
+        get_logger("sip_edge.api").error("api_cannot_start", reason=str(error))
+        writer.close()
+        return FAILED
     finally:
         loop.remove_reader(CHANNEL)
 
