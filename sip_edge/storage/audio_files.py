@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sip_edge.provisioning.errors import ErrorCode, ProvisioningError
 
 if TYPE_CHECKING:
+    from io import RawIOBase
     from pathlib import Path
 
 
@@ -34,18 +35,17 @@ class AudioFolder:
             # Rows can be written by SQL: nothing outside of the folder is read.
             if not file.is_relative_to(folder) or not file.is_file():
                 raise _not_found()
-            fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            return OpenAudio(file.open("rb", buffering=0))
         except (OSError, ValueError) as error:
             raise _not_found() from error
-        return OpenAudio(fd, os.fstat(fd).st_size)
 
 
 class OpenAudio:
-    """See provisioning.ports.AudioFile."""
+    """See provisioning.ports.AudioFile. A file that nobody closes is closed with its object."""
 
-    def __init__(self, fd: int, size: int) -> None:
-        self._fd = fd
-        self._size = size
+    def __init__(self, file: RawIOBase) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
 
     @property
     def size(self) -> int:
@@ -58,15 +58,13 @@ class OpenAudio:
 
     def _read(self, offset: int, length: int) -> bytes:
         try:
-            return os.pread(self._fd, length, offset)
-        except OSError:
+            return os.pread(self._file.fileno(), length, offset)
+        except (OSError, ValueError):  # The latter if it is closed.
             return b""
 
     async def close(self) -> None:
         """See AudioFile.close."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        self._file.close()
 
 
 def _not_found() -> ProvisioningError:
