@@ -53,6 +53,7 @@ def call_line(report: CallReport, media: SoundStatistics | None) -> dict[str, ob
         "ended_by": None if report.ended_by is None else report.ended_by.value,
         "peer_reason": report.peer_reason,
         "attempts": [_attempt(attempt) for attempt in report.attempts],
+        "encryption": report.encryption,
         "stale_route": report.is_stale_route or None,
         "other_account": report.is_other_account or None,
         "timeline_ms": report.timeline.milliseconds(),

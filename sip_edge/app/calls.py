@@ -159,6 +159,7 @@ class Calls:
         self._leave(report.facts)
         leg.close()
         report.codec = leg.codec
+        report.encryption = leg.encryption
         self._tasks.pop(leg, None)
         if not self._tasks:
             self._is_empty.set()

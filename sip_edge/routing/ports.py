@@ -242,6 +242,7 @@ class Move:
 class CallReport:
     """All that is said of a call at its end: one log line, one observation of each metric.
 
+    `encryption` is that of the sound, "none" or "sdes:" and the suite; None if nothing was agreed.
     `is_other_account`: the call named another account than the number's, refused or not.
     `agent_id` and `role` are the last agent's that spoke with the caller; `workspace_id` is whose
     number was called, None if it is nobody's.
@@ -255,6 +256,7 @@ class CallReport:
     ended_by: EndedBy | None = None
     peer_reason: str | None = None
     codec: str | None = None
+    encryption: str | None = None
     agent_id: str | None = None
     role: Role | None = None
     agent_end: AgentEnd | None = None

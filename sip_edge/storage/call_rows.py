@@ -76,6 +76,7 @@ class CallRows:
             "moves": [_move(move) for move in report.moves[:MAX_ATTEMPTS]],
             "timeline": timeline.milliseconds(),
             "codec": codec,
+            "encryption": report.encryption,
         }
         if sound is not None:
             row["packets_sent"] = sound.packets_sent

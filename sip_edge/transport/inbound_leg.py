@@ -75,6 +75,8 @@ class InboundLeg:
         self.peer_reason: str | None = None
         self.codec: str | None = None
         """The name of the codec in use, None before an answer."""
+        self.encryption: str | None = None
+        """How the sound is encrypted, None before an answer (routing.ports.CallReport)."""
         self.statistics: RtpStatistics | None = None
         self._user_agent = user_agent
         self._media = media
@@ -277,6 +279,8 @@ class InboundLeg:
     def _use(self, rtp: RtpSession, parameters: AudioParameters) -> None:
         self._parameters = parameters
         self.codec = parameters.codec.name
+        keys = parameters.srtp
+        self.encryption = "none" if keys is None else f"sdes:{keys.suite.value}"
         rtp.configure(parameters)
 
     def _sound(self, rtp: RtpSession, parameters: AudioParameters) -> None:

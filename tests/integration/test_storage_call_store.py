@@ -95,6 +95,7 @@ async def test_whole_story_of_a_call_is_in_its_row(every_database_dsn: str) -> N
         attempts=[Attempt(Role.PRIMARY, AGENT, 0.0123, AttemptFailure.TLS, "expired")],
         moves=[Move(AgentEnd.NO_CLOSE_FRAME, Role.FALLBACK, 0.0561)],
         is_stale_route=True,
+        encryption="sdes:AES_CM_128_HMAC_SHA1_80",
     )
     async with table_of(every_database_dsn) as table:
         await table.upsert(rows.ended_line(report, STARTED_AT, Sound(), "PCMU"))
@@ -140,6 +141,7 @@ async def test_whole_story_of_a_call_is_in_its_row(every_database_dsn: str) -> N
         "agent_end": "hang_up",
         "is_stale_route": True,
         "codec": "PCMU",
+        "encryption": "sdes:AES_CM_128_HMAC_SHA1_80",
         "packets_sent": 1500,
         "packets_received": 1490,
         "packets_lost": 8,
@@ -158,6 +160,7 @@ async def test_row_without_what_later_versions_know_gets_the_defaults(
     assert (row["attempts"], row["moves"], row["timeline"]) == ("[]", "[]", "{}")
     assert (row["packets_sent"], row["packets_lost"], row["is_stale_route"]) == (0, 0, False)
     assert (row["caller"], row["carrier"], row["process"]) == ("", "", "")
+    assert row["encryption"] is None
     assert row["jitter_ms"] is row["outcome"] is row["ended_at"] is None
 
 

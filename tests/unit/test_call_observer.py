@@ -56,6 +56,7 @@ def test_answered_call_is_told_from_invite_to_end() -> None:
         outcome=Outcome.FALLBACK,
         ended_by=EndedBy.AGENT,
         peer_reason="Q.850;cause=16",
+        encryption="none",
         agent_id="b",
         agent_end=AgentEnd.HANG_UP,
         attempts=[
@@ -77,6 +78,7 @@ def test_answered_call_is_told_from_invite_to_end() -> None:
         "agent_end": "hang_up",
         "ended_by": "agent",
         "peer_reason": "Q.850;cause=16",
+        "encryption": "none",
         "attempts": [
             {
                 "role": "primary",

@@ -5,7 +5,7 @@ INSERT INTO calls (
     id, state, instance_id, process, carrier, provider, sip_call_id, call_sid, carrier_call_id,
     caller, caller_number, called_number, started_at, answered_at, ended_at,
     outcome, refusal, status, ended_by, agent_id, role, agent_end, is_stale_route,
-    workspace_id, attempts, moves, timeline, codec,
+    workspace_id, attempts, moves, timeline, codec, encryption,
     packets_sent, packets_received, packets_lost, jitter_ms
 )
 SELECT
@@ -15,6 +15,7 @@ SELECT
     outcome, refusal, status, ended_by, agent_id, role, agent_end, coalesce(is_stale_route, false),
     workspace_id,
     coalesce(attempts, '[]'), coalesce(moves, '[]'), coalesce(timeline, '{}'), codec,
+    encryption,
     coalesce(packets_sent, 0), coalesce(packets_received, 0), coalesce(packets_lost, 0), jitter_ms
 FROM json_to_recordset($1::json) AS given (
     id uuid, state text, instance_id uuid, process text, carrier text, provider text,
@@ -23,7 +24,7 @@ FROM json_to_recordset($1::json) AS given (
     started_at timestamptz, answered_at timestamptz, ended_at timestamptz,
     outcome text, refusal text, status integer, ended_by text, agent_id uuid, role text,
     agent_end text, is_stale_route boolean, workspace_id uuid,
-    attempts jsonb, moves jsonb, timeline jsonb, codec text,
+    attempts jsonb, moves jsonb, timeline jsonb, codec text, encryption text,
     packets_sent bigint, packets_received bigint, packets_lost bigint, jitter_ms double precision
 )
 ON CONFLICT (id) DO UPDATE SET
@@ -43,6 +44,7 @@ ON CONFLICT (id) DO UPDATE SET
     moves = EXCLUDED.moves,
     timeline = EXCLUDED.timeline,
     codec = EXCLUDED.codec,
+    encryption = EXCLUDED.encryption,
     packets_sent = EXCLUDED.packets_sent,
     packets_received = EXCLUDED.packets_received,
     packets_lost = EXCLUDED.packets_lost,

@@ -175,6 +175,7 @@ def test_every_invite_gets_a_call_and_every_bye_ends_one() -> None:
 
     assert len(world.calls) == 0
     assert [report.ended_by for report in world.reports] == [EndedBy.CALLER] * 3
+    assert [report.encryption for report in world.reports] == ["none"] * 3
     assert sorted(world.started) == sorted(report.facts.call_id for report in world.reports)
     assert world.levels == [1, 2, 3, 2, 1, 0]
 

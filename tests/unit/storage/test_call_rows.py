@@ -85,6 +85,7 @@ def test_call_that_has_ended_is_its_whole_story() -> None:
         ],
         moves=[Move(AgentEnd.NO_CLOSE_FRAME, Role.FALLBACK, 0.0561)],
         is_stale_route=True,
+        encryption="none",
         workspace_id="99999999-9999-4999-8999-999999999999",
     )
 
@@ -121,6 +122,7 @@ def test_call_that_has_ended_is_its_whole_story() -> None:
         "moves": [{"lost": "no_close_frame", "to_role": "fallback", "ms": 56.1}],
         "timeline": {"trying": 0.4, "answer": 250.0, "ack": 300.0, "end": 30500.0},
         "codec": "PCMU",
+        "encryption": "none",
         "packets_sent": 1500,
         "packets_received": 1490,
         "packets_lost": 8,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from support.leg_world import OFFER, VIDEO_ONLY, LegWorld
 from support.virtual_time import run
 
@@ -46,6 +47,22 @@ def test_answer_offers_our_address_and_sends_silence_until_the_ack() -> None:
     assert (audio.port, audio.formats[0]) == (20_000, "0")
     assert world.rtp.log == ["configure 198.51.100.7:30000", "start held"]
     assert world.leg.codec == "PCMU"
+
+
+@pytest.mark.parametrize(
+    ("offer", "encryption"),
+    [
+        (OFFER, "none"),
+        (
+            OFFER.replace(b"RTP/AVP", b"RTP/SAVP")
+            + b"a=crypto:1 AES_CM_128_HMAC_SHA1_32"
+            + b" inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n",
+            "sdes:AES_CM_128_HMAC_SHA1_32",
+        ),
+    ],
+)
+def test_answered_call_knows_how_its_sound_is_encrypted(offer: bytes, encryption: str) -> None:
+    assert _story(_answered, body=offer).leg.encryption == encryption
 
 
 def test_agents_words_are_released_by_the_ack() -> None:
