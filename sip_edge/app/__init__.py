@@ -2,7 +2,7 @@
 
 `server` runs everything; `sip_side` puts the SIP side together; `calls` keeps the books of who is
 on the line; `database` is what the commands need; `observers` joins the parts with metrics and
-logs.
+logs; `control` puts the control API together, which `control_process` runs beside the server.
 """
 
 from __future__ import annotations
