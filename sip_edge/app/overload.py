@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 WEIGHT: Final = 0.1
-"""Of the newest look in the mean; ten looks a second make it one of the last second. A stall of up
-to a second that is over by now turns nobody away; one of 150 ms again and again does, within two
-seconds."""
+"""Of the newest look in the mean; ten looks a second make it one of the last second. Stalls of
+150 ms again and again turn calls away within two seconds."""
+MOST: Final = 5.0
+"""What one look counts at most, in limits: one stall, however long, makes half of what it takes. It
+is over by now, and on a machine with neighbours it was not our calls' doing."""
 RELIEF: Final = 0.5
 """The mean must fall to this part of a limit before calls are taken again, or every second call
 would be."""
@@ -35,10 +37,11 @@ class LagGuard:
 
     def note(self, *, loop_lag: float, pacing_lag: float) -> bool:
         """Take one look into account; True if `is_overloaded` has changed by it."""
-        lags = (loop_lag, pacing_lag)
+        loop_limit, pacing_limit = self._limits
+        loop_mean, pacing_mean = self._means
         self._means = (
-            self._means[0] + WEIGHT * (lags[0] - self._means[0]),
-            self._means[1] + WEIGHT * (lags[1] - self._means[1]),
+            loop_mean + WEIGHT * (min(loop_lag, MOST * loop_limit) - loop_mean),
+            pacing_mean + WEIGHT * (min(pacing_lag, MOST * pacing_limit) - pacing_mean),
         )
         factor = RELIEF if self.is_overloaded else 1.0
         is_late = any(

@@ -15,14 +15,15 @@ class LimitSettings(Section):
 
     A rate may be exceeded for a moment: two seconds' worth may come at once. `requests` are those
     that begin something (INVITE, OPTIONS and the like outside a dialog); what belongs to a call
-    that goes on is not counted. Lags are means over the last second or so.
+    that goes on is not counted. Lags are means over the last second or so, RTP's of its
+    worst turns.
     """
 
     requests_per_second: Count = 400
     requests_per_second_per_source: Count = 200
     datagrams_per_second_per_source: Count = 2_000
     max_loop_lag_seconds: Seconds = 0.1
-    max_pacing_lag_seconds: Seconds = 0.04
+    max_pacing_lag_seconds: Seconds = 0.1
 
     @model_validator(mode="after")
     def _check(self) -> Self:

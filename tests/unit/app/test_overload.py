@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sip_edge.app.overload import LagGuard
 
 
@@ -22,8 +24,14 @@ def test_process_on_time_takes_calls() -> None:
     assert not any(_looks(_guard(), [0.002] * 1000))
 
 
-def test_one_stall_that_is_over_turns_nobody_away() -> None:
-    assert not any(_looks(_guard(), [0.001, 0.9, 0.001, 0.001]))
+@pytest.mark.parametrize("pacing", [False, True])
+@pytest.mark.parametrize("stall", [0.9, 30.0])
+def test_one_stall_that_is_over_turns_nobody_away(stall: float, pacing: bool) -> None:
+    assert not any(_looks(_guard(), [0.03, stall, 0.001, 0.001], pacing=pacing))
+
+
+def test_process_that_stands_still_again_and_again_takes_no_more_calls() -> None:
+    assert _looks(_guard(), [2.0] * 4) == [False, False, True, True]
 
 
 def test_loop_that_is_late_again_and_again_takes_no_more_calls() -> None:
@@ -37,7 +45,7 @@ def test_lateness_just_below_the_limit_is_borne() -> None:
     assert not any(_looks(_guard(), [0.099] * 1000))
 
 
-def test_sound_that_is_late_counts_at_two_frames() -> None:
+def test_sound_that_is_late_counts_by_its_own_limit() -> None:
     assert not any(_looks(_guard(), [0.039] * 1000, pacing=True))
     assert _looks(_guard(), [0.05] * 30, pacing=True)[-1]
 
