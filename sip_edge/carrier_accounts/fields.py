@@ -12,6 +12,21 @@ MAX_ID: Final = 64
 """Twilio's ids have 34 characters, Telnyx's are numbers of 19 digits or UUIDs."""
 
 
+MAX_NAME: Final = 64
+"""What Twilio keeps of a friendly name."""
+
+
+def trunk_name(origination_uri: str) -> str:
+    """The name of the trunk that is made where there is none: `OneInbox-voice-oneinbox-ai-5060`.
+
+    It is how the trunk is found again, and another one for each address: two installations that
+    share an account must not share a trunk, or each would get some of the other's calls.
+    """
+    address = origination_uri.partition(":")[2].lower()
+    words = "".join(letter if letter.isalnum() else "-" for letter in address)
+    return f"OneInbox-{words}"[:MAX_NAME]
+
+
 def text(value: Mapping[str, Any], key: str) -> str | None:
     """A text of sensible length that is not empty."""
     found = value.get(key)

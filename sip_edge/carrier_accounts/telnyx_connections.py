@@ -9,16 +9,12 @@ from sip_edge.carrier_accounts import fields
 from sip_edge.carrier_accounts.http import CarrierHttp
 from sip_edge.provisioning.carrier_port import CarrierError, CarrierFault, TrunkHint
 
-CONNECTION_NAME: Final = "OneInbox"
-"""The connection that is made where there is none; the name is how it is found again."""
-
 PAGE_SIZE: Final = 250
 """The most that Telnyx gives at once."""
 
 _DEFAULT_PORT: Final = 5060
 
 _CONNECTION: Final = {
-    "connection_name": CONNECTION_NAME,
     "dtmf_type": "RFC 2833",
     "default_on_hold_comfort_noise_enabled": True,
     "inbound": {
@@ -67,25 +63,28 @@ class TelnyxConnections:
                 current, host, port, is_ours=False
             ):
                 return hint.trunk_id
-        ours = await self._named() or await self._create()
+        name = fields.trunk_name(origination_uri)
+        ours = await self._named(name) or await self._create(name)
         await self._lead_here(ours, host, port, is_ours=True)
         return _id_of(ours)
 
-    async def _named(self) -> Mapping[str, Any] | None:
+    async def _named(self, name: str) -> Mapping[str, Any] | None:
         reply = await self._http.read(
             f"{self._url}/fqdn_connections",
             [
-                ("filter[connection_name][contains]", CONNECTION_NAME),
+                ("filter[connection_name][contains]", name),
                 ("page[size]", str(PAGE_SIZE)),
             ],
         )
         for each in fields.items(reply.body, "data"):
-            if fields.text(each, "connection_name") == CONNECTION_NAME:
+            if fields.text(each, "connection_name") == name:
                 return each
         return None
 
-    async def _create(self) -> Mapping[str, Any]:
-        reply = await self._http.write("POST", f"{self._url}/fqdn_connections", json=_CONNECTION)
+    async def _create(self, name: str) -> Mapping[str, Any]:
+        reply = await self._http.write(
+            "POST", f"{self._url}/fqdn_connections", json={"connection_name": name, **_CONNECTION}
+        )
         return fields.inner(reply.body, "data")
 
     async def _lead_here(

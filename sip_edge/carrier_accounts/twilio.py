@@ -27,9 +27,6 @@ from sip_edge.provisioning.carrier_port import (
 API_URL: Final = "https://api.twilio.com"
 TRUNKING_URL: Final = "https://trunking.twilio.com"
 
-MAX_FRIENDLY_NAME: Final = 64
-"""What Twilio keeps of a friendly name."""
-
 _FAULTS: Final = {
     21421: CarrierFault.NUMBER_GONE,  # The number is invalid.
     21422: CarrierFault.NUMBER_GONE,  # The number is not available.
@@ -107,7 +104,7 @@ class TwilioAccount:
             f"{self._account}/IncomingPhoneNumbers.json",
             form=[
                 ("PhoneNumber", phone_number),
-                ("FriendlyName", reference[:MAX_FRIENDLY_NAME]),
+                ("FriendlyName", reference[:fields.MAX_NAME]),
                 ("TrunkSid", trunk_id),
             ],
         )
@@ -121,7 +118,7 @@ class TwilioAccount:
     async def find_order(self, phone_number: str, *, reference: str) -> Order | None:
         """See CarrierAccount.find_order: the number itself, if it bears our reference."""
         row = await self._row(phone_number)
-        if row is None or fields.text(row, "friendly_name") != reference[:MAX_FRIENDLY_NAME]:
+        if row is None or fields.text(row, "friendly_name") != reference[:fields.MAX_NAME]:
             return None
         number = _owned(row)
         return None if number is None else Order(state=OrderState.BOUGHT, number=number)

@@ -9,9 +9,6 @@ from sip_edge.carrier_accounts import fields
 from sip_edge.carrier_accounts.http import CarrierHttp
 from sip_edge.provisioning.carrier_port import CarrierError, CarrierFault, TrunkHint
 
-TRUNK_NAME: Final = "OneInbox"
-"""The trunk that is made where there is none; the name is how it is found again."""
-
 ORIGINATION_NAME: Final = "OneInbox"
 
 PRIORITY: Final = 10
@@ -42,17 +39,13 @@ class TwilioTrunks:
             sid = fields.identifier(trunk, "sid")
             if sid is not None and await self._lead_here(sid, origination_uri, is_ours=False):
                 return sid
-        sid = (
-            next(
-                (
-                    fields.identifier(each, "sid")
-                    for each in trunks
-                    if fields.text(each, "friendly_name") == TRUNK_NAME
-                ),
-                None,
-            )
-            or await self._create()
+        name = fields.trunk_name(origination_uri)
+        named = (
+            fields.identifier(each, "sid")
+            for each in trunks
+            if fields.text(each, "friendly_name") == name
         )
+        sid = next(named, None) or await self._create(name)
         await self._lead_here(sid, origination_uri, is_ours=True)
         return sid
 
@@ -69,8 +62,8 @@ class TwilioTrunks:
         url = f"{self._url}/{trunk_sid}/PhoneNumbers/{number_sid}"
         await self._http.write("DELETE", url, missing_is_fine=True)
 
-    async def _create(self) -> str:
-        reply = await self._http.write("POST", self._url, form=[("FriendlyName", TRUNK_NAME)])
+    async def _create(self, name: str) -> str:
+        reply = await self._http.write("POST", self._url, form=[("FriendlyName", name)])
         sid = fields.identifier(reply.body, "sid")
         if sid is None:
             raise CarrierError(CarrierFault.UNKNOWN, "Twilio made a trunk without an id")

@@ -45,6 +45,15 @@ async def test_a_connection_is_made_once_and_leads_here(
     assert fake.connections[made]["inbound"]["dnis_number_format"] == "+e164"
 
 
+async def test_two_installations_on_one_account_do_not_share_a_connection(
+    fake: FakeTelnyx, account: CarrierAccount
+) -> None:
+    first = await account.ensure_trunk("sip:staging.example.com:5060", TrunkHint())
+    second = await account.ensure_trunk(ORIGINATION_URI, TrunkHint())
+    assert fake.leads_to(first) == "staging.example.com:5060"
+    assert fake.leads_to(second) == "voice.oneinbox.ai:5060"
+
+
 async def test_the_connection_of_the_number_is_used_if_it_leads_here(
     fake: FakeTelnyx, account: CarrierAccount
 ) -> None:
@@ -74,7 +83,7 @@ async def test_a_connection_of_another_kind_is_left_alone(
     fake: FakeTelnyx, account: CarrierAccount
 ) -> None:
     ours = await account.ensure_trunk(ORIGINATION_URI, TrunkHint(trunk_id="1234567890"))
-    assert fake.connections[ours]["connection_name"] == "OneInbox"
+    assert fake.connections[ours]["connection_name"] == "OneInbox-voice-oneinbox-ai-5060"
 
 
 async def test_the_origination_uri_is_taken_apart() -> None:

@@ -37,7 +37,7 @@ async def test_a_trunk_is_made_once_and_leads_here_with_priority_and_weight_ten(
 ) -> None:
     trunk_id = await account.ensure_trunk(ORIGINATION_URI, TrunkHint())
     assert await account.ensure_trunk(ORIGINATION_URI, TrunkHint()) == trunk_id
-    assert fake.trunks[trunk_id]["friendly_name"] == "OneInbox"
+    assert fake.trunks[trunk_id]["friendly_name"] == "OneInbox-voice-oneinbox-ai-5060"
     sent = [each.body for each in fake.requests if each.path.endswith("OriginationUrls")]
     assert [each for each in sent if each] == [
         {
@@ -48,6 +48,14 @@ async def test_a_trunk_is_made_once_and_leads_here_with_priority_and_weight_ten(
             "Enabled": "true",
         }
     ]
+
+
+async def test_two_installations_on_one_account_do_not_share_a_trunk(
+    fake: FakeTwilio, account: CarrierAccount
+) -> None:
+    first = await account.ensure_trunk("sip:staging.example.com:5060", TrunkHint())
+    second = await account.ensure_trunk(ORIGINATION_URI, TrunkHint())
+    assert [len(fake.urls[trunk]) for trunk in (first, second)] == [1, 1]
 
 
 async def test_the_customers_trunk_is_known_by_its_domain(

@@ -30,6 +30,11 @@ def test_an_id_that_would_change_a_url_is_none(text: str) -> None:
     assert fields.identifier({"id": text}, "id") is None
 
 
+def test_a_trunks_name_says_where_it_leads_and_is_short_enough() -> None:
+    assert fields.trunk_name("sip:Voice.example.com:5060") == "OneInbox-voice-example-com-5060"
+    assert len(fields.trunk_name("sip:" + "a" * 253)) == 64
+
+
 @pytest.mark.parametrize("text", ["12025550100", "+", "+1", "+1-202", "+1234567890123456", "+١٢٣"])
 def test_a_number_is_e164_or_nothing(text: str) -> None:
     assert fields.e164({"n": text}, "n") is None
