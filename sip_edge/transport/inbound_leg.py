@@ -207,7 +207,8 @@ class InboundLeg:
         if self._rtp is None or self._negotiation is None or self.ended_by is not None:
             return
         if self._negotiation.is_answered_by(request):
-            parameters = self._negotiation.read_answer(request)
+            # An answer to a later offer that is missing, or cannot be used, leaves what was agreed.
+            parameters = self._negotiation.read_answer(request) or self._parameters
             if parameters is None:
                 self.hang_up(EndedBy.EDGE)
                 self._end_call(self)

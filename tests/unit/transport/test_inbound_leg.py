@@ -167,6 +167,20 @@ def test_delayed_offer_without_a_usable_answer_ends_in_bye() -> None:
     assert world.ended == [world.leg]
 
 
+@pytest.mark.parametrize("answer", [b"", VIDEO_ONLY, b"no description"])
+def test_call_outlives_a_delayed_offer_without_a_usable_answer(answer: bytes) -> None:
+    def tell(world: LegWorld) -> None:
+        _answered(world)
+        world.arrive(world.caller.request("INVITE"))
+        world.arrive(world.caller.ack(body=answer))
+
+    world = _story(tell)
+
+    assert world.responses()[-1] == 200
+    assert (world.requests(), world.ended) == ([], [])
+    assert world.rtp.log[-1] == "configure 198.51.100.7:30000"
+
+
 def test_reinvite_moves_the_sound_to_the_new_address() -> None:
     def tell(world: LegWorld) -> None:
         _answered(world)
