@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sip_edge.sip.fields import FieldError, parse_number, parse_params
 from sip_edge.sip.parser import KNOWN_METHODS
 from sip_edge.sip.settings import MIN_SE
-from sip_edge.sip.uri import OtherUri, find_param
+from sip_edge.sip.uri import OtherUri, SipUri, find_param
 
 if TYPE_CHECKING:
     from sip_edge.sip.message import Message, Request
@@ -70,11 +70,16 @@ def min_se_of(message: Message) -> int:
 
 
 def inspect_method(request: Request, settings: EndpointSettings) -> Rejection | None:
-    """8.2.1 and 8.2.2.1: the method, then the scheme of the Request-URI."""
+    """8.2.1 and 8.2.2.1: the method, then the scheme of the Request-URI.
+
+    Who may be reached by TLS alone (26.2.2) must not be answered by who has none.
+    """
     if request.method not in settings.allow:
         status = 405 if request.method in KNOWN_METHODS else 501
         return Rejection(status, (("Allow", ", ".join(settings.allow)),))
-    if isinstance(request.parsed_uri, OtherUri):
+    uri = request.parsed_uri
+    is_sips = isinstance(uri, SipUri) and uri.scheme == "sips"
+    if isinstance(uri, OtherUri) or (is_sips and not settings.has_tls):
         return Rejection(416)
     return None
 

@@ -53,7 +53,8 @@ class EndpointSettings:
     `public_host` and the ports are what Contact and Via advertise (a name, or an address without
     brackets); `contact_user` is the user part of Contact, by which a datagram finds its process;
     `user_agent` is the value of Server and User-Agent. `supported` lists the option tags of our
-    responses, `requested` those of our INVITEs. `session_expires` and `min_se` are seconds.
+    responses, `requested` those of our INVITEs. `session_expires` and `min_se` are seconds. Without
+    `has_tls` nobody listens at the TLS port: a SIPS URI cannot be ours then.
     """
 
     public_host: str
@@ -61,6 +62,7 @@ class EndpointSettings:
     contact_user: str
     user_agent: str
     public_tls_port: int = 5061
+    has_tls: bool = True
     timers: TimerSettings = DEFAULT_TIMERS
     max_sessions: int = MAX_SESSIONS
     max_transactions: int = MAX_TRANSACTIONS

@@ -89,7 +89,12 @@ class UserCore:
         return f"SIP/2.0/{transport.value} {sent_by};rport;branch={self.ids.branch()}"
 
     def contact(self, transport: Transport, *, is_secure: bool = False) -> str:
-        """Our Contact for a dialog over `transport`."""
+        """Our Contact for a dialog over `transport`.
+
+        12.1.1 wants a SIPS URI in a secure dialog; one that nobody listens at would leave the call
+        without its BYE.
+        """
+        is_secure = is_secure and self.settings.has_tls
         value = self._contacts.get((transport, is_secure))
         if value is None:
             value = self._make_contact(transport, is_secure)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.messages import OFFER, make_request_of
 
@@ -44,6 +46,13 @@ def test_unknown_scheme_gets_416() -> None:
 @pytest.mark.parametrize("uri", ["sips:+12025550199@203.0.113.10", "tel:+12025550199"])
 def test_schemes_of_telephone_calls_pass(uri: str) -> None:
     assert inspect_method(make_request_of("INVITE", uri=uri), SETTINGS) is None
+
+
+@pytest.mark.parametrize("uri", ["sips:+12025550199@203.0.113.10", "SIPS:w0@203.0.113.10:5061"])
+def test_sips_gets_416_where_there_is_no_tls(uri: str) -> None:
+    settings = replace(SETTINGS, has_tls=False)
+    assert inspect_method(make_request_of("INVITE", uri=uri), settings) == Rejection(416)
+    assert inspect_method(make_request_of("INVITE"), settings) is None
 
 
 def test_method_is_inspected_before_the_scheme() -> None:

@@ -18,9 +18,9 @@ from sip_edge.sip.transaction.key import server_key
 from sip_edge.sip.transaction.layer import TransactionLayer
 
 
-def make_core(host: str = "203.0.113.10") -> UserCore:
+def make_core(host: str = "203.0.113.10", *, has_tls: bool = True) -> UserCore:
     settings = EndpointSettings(
-        public_host=host, public_port=5070, contact_user="w3", user_agent="edge"
+        public_host=host, public_port=5070, contact_user="w3", user_agent="edge", has_tls=has_tls
     )
     layer = TransactionLayer(settings=DEFAULT_TIMERS, limit=100)
     return UserCore(settings=settings, ids=CountingIds(), transactions=layer)
@@ -67,6 +67,11 @@ def test_via_over_tls_names_the_tls_port() -> None:
 def test_secure_contact_is_a_sips_uri_at_the_tls_port() -> None:
     expected = "<sips:w3@203.0.113.10:5061;transport=tcp>"
     assert make_core().contact(Transport.TLS, is_secure=True) == expected
+
+
+def test_contact_is_no_sips_uri_where_there_is_no_tls() -> None:
+    contact = make_core(has_tls=False).contact(Transport.UDP, is_secure=True)
+    assert contact == "<sip:w3@203.0.113.10:5070>"
 
 
 def test_response_to_a_request_without_a_to_tag_gets_a_fresh_one() -> None:
