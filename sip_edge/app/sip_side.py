@@ -290,6 +290,7 @@ class SipSide:
             receiver=self._gate.in_front_of(user_agent),
             observer=self._stream_events,
             client_context=tls.client_context,
+            may_send_more=self._gate.may_send_more,
             local_host=None if ip_address(sip.host).is_unspecified else sip.host,
         )
 

@@ -62,6 +62,11 @@ class SipSettings(Section):
             and ipaddress.ip_address(self.public_address).is_unspecified
         ):
             raise ValueError("public_address must be an address that callers can reach")
+        if self.public_address is not None and (":" in self.public_address) != (":" in self.host):
+            raise ValueError(
+                f"public_address ({self.public_address}) and host ({self.host}) must both be IPv4"
+                " or both IPv6: what is sent to the one has to arrive at the other"
+            )
         if len(set(self.transports)) != len(self.transports):
             raise ValueError("transports names one of them twice")
         has_files = (self.tls_certificate_file is not None, self.tls_key_file is not None)

@@ -157,7 +157,7 @@ class Event(Enum):
     """Things worth counting.
 
     RATE_LIMIT: a request that began something one too many; FLOOD: a datagram that was not read,
-    because its source sent too many (the shell's).
+    or a connection that is not for a while, because its source sent too many (the shell's).
     """
 
     RETRANSMISSION_RECEIVED = "retransmission_received"

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from sip_edge.transport.sources import limited_as
+
 MAX_HANDSHAKES: Final = 128
 """TLS handshakes at once: each costs the loop about 1 ms of RSA and 25 KiB."""
 MAX_HANDSHAKES_PER_SOURCE: Final = 32
-"""Of these from one address, so that one that stalls leaves room for the others."""
+"""Of these from one source, so that one that stalls leaves room for the others."""
 MAX_OUTGOING: Final = 256
 """Connections that we opened: carriers have a few dozen addresses; a Contact may name anything."""
 
@@ -62,6 +64,7 @@ class ConnectionBooks:
 
     def admit(self, host: str, *, with_handshake: bool) -> Refused | None:
         """Enter a connection from `host`, or say why it may not be."""
+        host = limited_as(host)
         limits = self._limits
         if self._total >= limits.max_connections:
             return Refused.FULL
@@ -80,12 +83,12 @@ class ConnectionBooks:
     def handshake_ended(self, host: str) -> None:
         """The handshake of an admitted connection is over, well or badly."""
         self._handshakes -= 1
-        _take_off(self._handshakes_per_source, host)
+        _take_off(self._handshakes_per_source, limited_as(host))
 
     def release(self, host: str) -> None:
         """An admitted connection is gone."""
         self._total -= 1
-        _take_off(self._per_source, host)
+        _take_off(self._per_source, limited_as(host))
 
     def open_outgoing(self) -> bool:
         """Enter a connection of ours; False if there are too many."""

@@ -91,12 +91,14 @@ class Gate:
         return False
 
     def may_send_datagram(self, host: str, transport: Transport) -> bool:
-        """The same, within the rate of its source: more are not even read.
+        """The same, within the rate of its source: more are not even read."""
+        return self.may_speak(host, transport) and self.may_send_more(host)
+
+    def may_send_more(self, host: str) -> bool:
+        """True within the rate of a source: asked of each datagram, and each message of a stream.
 
         A proxy of ours sends what many sources sent, and is trusted not to flood us.
         """
-        if not self.may_speak(host, transport):
-            return False
         if self._is_proxy(host) or self._datagrams.allow(host, self._clock()):
             return True
         self._on_flood()

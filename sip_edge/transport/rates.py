@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from sip_edge.transport.sources import limited_as
+
 BURST_SECONDS: Final = 2.0
 """What may come at once: carriers' calls come in bunches, and a stall of ours makes one of them."""
 MAX_SOURCES: Final = 4096
@@ -54,10 +56,11 @@ class SourceRates:
         return len(self._buckets)
 
     def allow(self, source: str, now: float) -> bool:
-        """True if `source` may do it once more now.
+        """True if `source`, a numeric address, may do it once more now.
 
         A source over its own rate takes nothing from the others.
         """
+        source = limited_as(source)
         bucket = self._buckets.get(source)
         if bucket is None:
             if len(self._buckets) >= self._max_sources:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_REMEMBERED_SOURCES: Final = 4096
 """Verdicts kept by address: a scan from many addresses costs time then, never memory."""
 
+IPV6_PREFIX: Final = 64
+"""The least that a site is given (RFC 6177); its hosts choose the rest freely (RFC 4291 2.5.1)."""
+
 _MAPPED: Final = 0xFFFF
 """How the address of an IPv4 peer on an IPv6 socket begins (RFC 4291 section 2.5.5.2)."""
 
@@ -94,6 +97,19 @@ def _read(host: str) -> tuple[int, int]:
     if number >> 32 == _MAPPED:
         return 4, number & 0xFFFF_FFFF
     return 6, number
+
+
+def limited_as(host: str) -> str:
+    """What limits count as one source: an IPv4 address, or an IPv6 network of `IPV6_PREFIX` bits.
+
+    Whoever has one IPv6 address has all of its network, 2^64 of them.
+    """
+    if ":" not in host:
+        return host
+    version, number = _read(host)
+    if version == 4:
+        return str(ipaddress.IPv4Address(number))
+    return f"{number >> 128 - IPV6_PREFIX:x}::/{IPV6_PREFIX}" if version else host
 
 
 class CarrierTable:

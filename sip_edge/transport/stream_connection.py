@@ -41,6 +41,10 @@ class ConnectionOwner(Protocol):
 
     def lost(self, connection: StreamConnection) -> None: ...
 
+    def is_within_rate(self, flow: Flow, messages: int) -> bool:
+        """Counts messages; False if their source should not be read for a while."""
+        ...
+
 
 class StreamConnection(asyncio.BufferedProtocol):
     """Frames what comes, answers pings, and ends the connection where it goes beyond a bound.
@@ -59,6 +63,7 @@ class StreamConnection(asyncio.BufferedProtocol):
         self._heard_at = 0.0
         self._message_began_at: float | None = None
         self._closing_since: float | None = None
+        self._is_paused = False
         self.flow: Flow | None = None
 
     @override
@@ -103,6 +108,20 @@ class StreamConnection(asyncio.BufferedProtocol):
             self._message_began_at = None
         elif self._message_began_at is None or frames:
             self._message_began_at = self._heard_at
+        if frames and not self._owner.is_within_rate(flow, len(frames)):
+            self._pause()
+
+    def _pause(self) -> None:
+        """Read no more until `resume`: the peer's own TCP makes it wait, and nothing is lost."""
+        if self._transport is not None and self.is_open and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Asked once a second: read on, if that was paused."""
+        if self._transport is not None and self._is_paused and self.is_open:
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def _pass_on(self, frames: list[bytes | Ping], flow: Flow) -> None:
         pings = 0

@@ -70,7 +70,8 @@ class StreamConnections:
     """All connections of the process, those that came in and those that we opened.
 
     `client_context` gives the TLS context for a peer of that name ("" for an address); without it
-    no TLS connection is opened. Connections of ours leave from `local_host`, if that is given.
+    no TLS connection is opened. Connections of ours leave from `local_host`, if that is given. A
+    source of which `may_send_more` says False is not read for up to a second.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class StreamConnections:
         observer: StreamObserver,
         client_context: Callable[[str], ssl.SSLContext] | None = None,
         local_host: str | None = None,
+        may_send_more: Callable[[str], bool] | None = None,
     ) -> None:
         self._loop = loop
         self.limits = limits
@@ -90,6 +92,7 @@ class StreamConnections:
         self._observer = observer
         self._client_context = client_context
         self._local = None if local_host is None else (local_host, 0)
+        self._may_send_more = may_send_more
         self._books = ConnectionBooks(limits)
         self._acceptors: list[Acceptor] = []
         self._connections: dict[int, StreamConnection] = {}
@@ -275,6 +278,11 @@ class StreamConnections:
         """One whole message."""
         self._receiver.receive_stream_message(data, flow)
 
+    def is_within_rate(self, flow: Flow, messages: int) -> bool:
+        """Count messages of one source; one False is enough."""
+        may_send_more, host = self._may_send_more, flow.remote.host
+        return may_send_more is None or all(may_send_more(host) for _ in range(messages))
+
     def broken(self, error: FramingError, flow: Flow) -> None:
         """A stream that cannot be trusted any more."""
         self._receiver.receive_framing_error(error, flow)
@@ -300,6 +308,7 @@ class StreamConnections:
         """Once a second: one timer for all connections, however many there are."""
         now = self._loop.time()
         for connection in list(self._connections.values()):
+            connection.resume()
             connection.end_if_too_slow(now)
         self._sweeper = self._loop.call_later(1.0, self._sweep) if self._connections else None
 

@@ -309,3 +309,26 @@ async def test_connection_to_a_peer_that_does_not_answer_is_given_up() -> None:
             await client.connections.flow_to(Peer(Address(*address), Transport.TCP))
         for each in [*waiting, full]:
             each.close()
+
+
+@on_both_loops
+@pytest.mark.parametrize("tls", [False, True])
+async def test_source_that_sends_too_much_is_not_read_for_a_while_and_loses_nothing(
+    tls: bool,
+) -> None:
+    is_allowed = asyncio.Event()
+    numbered = [OPTIONS.replace(b"z9hG4bK", b"z9hG4bK%04d" % n) for n in range(300)]
+    async with listening(tls=tls, may_send_more=lambda host: is_allowed.is_set()) as edge:
+        context = trusting_context() if tls else None
+        _, writer = await asyncio.open_connection("127.0.0.1", edge.port, ssl=context)
+        writer.write(b"".join(numbered))
+        first, _ = await edge.receiver.next()
+        await asyncio.sleep(0.1)
+        waiting = edge.receiver.messages.qsize()
+        is_allowed.set()
+        received = [first] + [(await edge.receiver.next())[0] for _ in numbered[1:]]
+        writer.close()
+
+    assert waiting < 200  # One read a second brings some forty.
+    assert received == numbered
+    assert edge.receiver.cut == 0

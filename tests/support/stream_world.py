@@ -77,6 +77,7 @@ async def listening(
     host: str = "127.0.0.1",
     client_context: Callable[[str], ssl.SSLContext] | None = None,
     local_host: str | None = None,
+    may_send_more: Callable[[str], bool] | None = None,
 ) -> AsyncIterator[World]:
     """Streams that listen, over TLS if asked."""
     receiver = Receiver()
@@ -87,6 +88,7 @@ async def listening(
         observer=receiver,
         client_context=client_context,
         local_host=local_host,
+        may_send_more=may_send_more,
     )
     context = server_context() if tls else None
     address = connections.listen(

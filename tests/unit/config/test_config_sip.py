@@ -73,3 +73,18 @@ def test_transports_are_known_ones_each_named_once(transports: str) -> None:
         assert settings(TRANSPORTS="").transports == ("udp", "tcp")
     else:
         assert "sip" in problem({**FILES, "SIP_EDGE__SIP__TRANSPORTS": transports})
+
+
+@pytest.mark.parametrize(
+    ("host", "public"), [("0.0.0.0", "2001:db8::10"), ("::", "203.0.113.10"), ("::1", "127.0.0.1")]
+)
+def test_public_address_is_of_the_listeners_family(host: str, public: str) -> None:
+    told = problem({"SIP_EDGE__SIP__HOST": host, "SIP_EDGE__SIP__PUBLIC_ADDRESS": public})
+
+    assert f"public_address ({public}) and host ({host}) must both be IPv4 or both IPv6" in told
+
+
+def test_public_address_of_the_listeners_family_is_taken() -> None:
+    sip = settings(HOST="::", PUBLIC_ADDRESS="2001:db8::10")
+
+    assert (sip.host, sip.public_address) == ("::", "2001:db8::10")

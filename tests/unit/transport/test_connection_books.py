@@ -84,3 +84,15 @@ def test_connections_of_ours_are_bounded_apart() -> None:
     assert opened[-2:] == [True, False]
     assert books.open_outgoing()
     assert admitted(books, "a") == [None]
+
+
+def test_all_addresses_of_an_ipv6_network_are_one_source() -> None:
+    books = ConnectionBooks(LIMITS)
+
+    assert admitted(books, "2001:db8::1", "2001:db8::2", "2001:db8::3") == [
+        None,
+        None,
+        Refused.CROWDED,
+    ]
+    books.release("2001:db8::2")
+    assert admitted(books, "2001:db8::4") == [None]

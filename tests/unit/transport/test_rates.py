@@ -56,3 +56,11 @@ def test_no_more_sources_are_remembered_than_there_is_room_for() -> None:
     assert busy == [True, True, False]
     assert len(rates) == 10
     assert not rates.allow("192.0.2.1", 0.0)  # It was never quiet, and is not forgotten.
+
+
+def test_all_addresses_of_an_ipv6_network_share_one_rate() -> None:
+    rates = SourceRates(per_second_per_source=10, per_second=None, now=0.0)
+
+    assert sum(rates.allow(f"2001:db8::{n:x}", 0.0) for n in range(200)) == 20
+    assert rates.allow("2001:db8:0:1::1", 0.0)
+    assert len(rates) == 2

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from sip_edge.transport.sources import MAX_REMEMBERED_SOURCES, Carrier, CarrierTable
+import pytest
+
+from sip_edge.transport.sources import MAX_REMEMBERED_SOURCES, Carrier, CarrierTable, limited_as
 
 
 def _carrier(name: str, *networks: str) -> Carrier:
@@ -71,3 +73,20 @@ def test_verdicts_stay_right_when_more_sources_were_seen_than_are_remembered() -
 
     assert all(verdicts)
     assert table.carrier_of("10.200.0.1") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "20010db800000000::/64"),
+        ("2001:db8:0:0:ffff:ffff:ffff:ffff", "20010db800000000::/64"),
+        ("2001:db8:0:1::1", "20010db800000001::/64"),
+        ("fe80::1%eth0", "fe80000000000000::/64"),
+        ("no: address", "no: address"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_network_is_one_source_for_limits(host: str, source: str) -> None:
+    assert limited_as(host) == source

@@ -221,3 +221,14 @@ def test_source_is_unknown_if_our_proxy_does_not_name_it() -> None:
     request = make_request_of("INVITE")
 
     assert World().gate.source_of(request, flow_from(PROXY)) is None
+
+
+def test_messages_of_streams_are_counted_with_the_datagrams_of_their_source() -> None:
+    world = World(datagrams=5)
+
+    datagrams = [world.gate.may_send_datagram(CARRIER, Transport.UDP) for _ in range(6)]
+    messages = [world.gate.may_send_more(CARRIER) for _ in range(6)]
+
+    assert datagrams + messages == [True] * 10 + [False] * 2
+    assert world.floods == 2
+    assert all(world.gate.may_send_more(PROXY) for _ in range(100))
