@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sip_edge.resolver import ResolveError, ResolveFailure, numeric_address
-from sip_edge.sip.flow import Address, Transport
+from sip_edge.sip.flow import Address, Transport, may_be_named
 from sip_edge.sip.parser import ParseError, parse_message
 from sip_edge.tasks import spawn
 from sip_edge.transport.targets import DEFAULT_PORTS, Peer, in_order, port_of, service_name
@@ -126,6 +126,8 @@ class RequestSender:
             address = self._chosen.get(_branch(effect.key)) or _numeric(hop)
             if self._udp is None or address is None or not self._udp.can_reach(address.host):
                 return False
+            if not _may_lead(hop, address.host):
+                return False
             self._udp.send(effect.data, address)  # A failure that passes is the timers' business.
             return True
         if self._streams is None:
@@ -191,6 +193,8 @@ class RequestSender:
 
     async def _try(self, effect: SendTo, address: Address) -> bool:
         hop = effect.hop
+        if not _may_lead(hop, address.host):
+            return False
         if hop.transport is Transport.UDP:
             udp = self._udp
             is_sent = (
@@ -221,6 +225,11 @@ class RequestSender:
 
     def _deadline(self) -> float:
         return self._loop.time() + RESOLVE_SECONDS
+
+
+def _may_lead(hop: NextHop, address: str) -> bool:
+    """False for an address that the peer who named `hop` must not have us send to."""
+    return not hop.named_by or may_be_named(address, hop.named_by)
 
 
 def _branch(key: str) -> str:

@@ -34,7 +34,6 @@ ONLY_VALUES = {
     "routing/plan.py",
     "routing/ports.py",
     "sip/effects.py",
-    "sip/flow.py",
     "sip/ids.py",
     "sip/settings.py",
     "sip/transaction/effects.py",

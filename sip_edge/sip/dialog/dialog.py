@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sip_edge.sip.dialog.route_set import next_hop, route_request
-from sip_edge.sip.flow import NextHop, Transport
+from sip_edge.sip.flow import NextHop, Transport, may_be_named
 from sip_edge.sip.message import make_request
 from sip_edge.sip.transaction.hop_by_hop import MAX_FORWARDS
 from sip_edge.sip.transaction.key import DEFAULT_PORT
@@ -136,12 +136,13 @@ class Dialog:
         routing = route_request(self.remote_target, self._route_set)
         flow = self.flow
         has_flow_only = not self._route_set and flow.transport.is_reliable
-        if routing.first_uri is None:
-            # Neither route nor target can be sent to: back to where the peer speaks from.
-            hop = NextHop(flow.remote.host, flow.remote.port, flow.transport)
-        else:
+        # Back to where the peer speaks from, if neither route nor target can or may be sent to.
+        hop = NextHop(flow.remote.host, flow.remote.port, flow.transport)
+        if routing.first_uri is not None:
             otherwise = flow.transport if has_flow_only else Transport.UDP
-            hop = next_hop(routing.first_uri, otherwise)
+            named = next_hop(routing.first_uri, otherwise, named_by=flow.remote.host)
+            if may_be_named(named.host, named.named_by) and not core.is_at(named):
+                hop = named
         lines: HeaderList = [("Via", core.via(hop.transport)), ("Max-Forwards", MAX_FORWARDS)]
         lines += [("Route", route) for route in routing.routes]
         lines += [

@@ -38,12 +38,14 @@ def route_request(remote_target: Uri, route_set: tuple[str, ...]) -> Routing:
     return Routing(str(strict), (*route_set[1:], f"<{target}>"), first)
 
 
-def next_hop(uri: SipUri, otherwise: Transport) -> NextHop:
+def next_hop(uri: SipUri, otherwise: Transport, *, named_by: str) -> NextHop:
     """Where `uri` leads (RFC 3263); `otherwise` is taken where it names no transport.
+
+    `named_by` is the address of the peer that gave us the URI.
 
     `maddr` is not followed, as in 18.2.2 for responses: it names whatever its author likes.
     """
-    return NextHop(uri.host, uri.port, _transport_of(uri, otherwise))
+    return NextHop(uri.host, uri.port, _transport_of(uri, otherwise), named_by)
 
 
 def _transport_of(uri: SipUri, otherwise: Transport) -> Transport:

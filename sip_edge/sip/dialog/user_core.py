@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sip_edge.sip.effects import Send
+    from sip_edge.sip.flow import NextHop
     from sip_edge.sip.ids import IdSource
     from sip_edge.sip.inspection import Rejection
     from sip_edge.sip.message import Request
@@ -100,6 +101,13 @@ class UserCore:
             value = self._make_contact(transport, is_secure)
             self._contacts[transport, is_secure] = value
         return value
+
+    def is_at(self, hop: NextHop) -> bool:
+        """True if `hop` is where we are reached ourselves: what we sent there would come back."""
+        if hop.host != self.settings.public_host:
+            return False
+        default = 5061 if hop.transport is Transport.TLS else 5060  # RFC 3261 19.1.2.
+        return (hop.port or default) == self._port(hop.transport)
 
     def _make_contact(self, transport: Transport, is_secure: bool) -> str:
         port = self._port(Transport.TLS if is_secure else transport)

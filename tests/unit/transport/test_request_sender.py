@@ -255,6 +255,32 @@ def test_address_of_the_other_family_alone_fails_the_request() -> None:
     assert (world.sockets.tried, world.failed) == ([], ["z9hG4bK1 BYE"])
 
 
+def test_name_of_a_peers_choice_leads_to_no_address_that_it_must_not_name() -> None:
+    async def main() -> World:
+        world = World()
+        world.names.addresses["peer.example"] = ["127.0.0.1", "169.254.169.254", "10.0.0.9"]
+        world.names.addresses["evil.example"] = ["127.0.0.1"]
+        for transport in (Transport.UDP, Transport.TCP):
+            for name in ("peer.example", "evil.example", "169.254.169.254"):
+                hop = NextHop(name, 5070, transport, named_by="198.51.100.7")
+                world.send(hop, key=f"z9hG4bK{name}{transport.value} BYE")
+        await asyncio.sleep(5)
+        return world
+
+    world = play(main())
+    assert world.sockets.tried == ["10.0.0.9:5070", "TCP 10.0.0.9:5070 peer.example"]
+    assert len(world.failed) == 4
+
+
+def test_peer_on_this_machine_may_name_another_address_of_it() -> None:
+    async def main() -> World:
+        world = World()
+        world.send(NextHop("127.0.0.2", 5070, Transport.UDP, named_by="127.0.0.1"))
+        return world
+
+    assert play(main()).sent_to == ["127.0.0.2:5070"]
+
+
 def test_repetitions_and_the_cancel_go_where_the_request_went() -> None:
     async def main() -> World:
         world = World()

@@ -141,6 +141,35 @@ def test_target_that_cannot_be_sent_to_leads_back_to_where_the_peer_speaks_from(
 
 
 @pytest.mark.parametrize(
+    "named",
+    [
+        "127.0.0.1:5432;transport=tcp",
+        "169.254.169.254",
+        "224.0.0.1",
+        "0.0.0.0",
+        "255.255.255.255:9",
+        "[::ffff:127.0.0.1]:6379;transport=tcp",
+        "203.0.113.10",  # ourselves
+        "203.0.113.10:5061;transport=tls",
+    ],
+)
+@pytest.mark.parametrize("flow", [UDP_FLOW, TCP_FLOW])
+def test_peer_leads_us_to_nobody_who_must_not_hear_from_it(named: str, flow: Flow) -> None:
+    by_contact = callee_dialog(flow, contact=f"<sip:caller@{named}>")
+    by_route = callee_dialog(flow, headers=[("Record-Route", f"<sip:{named};lr>")])
+    for composed in (by_contact.compose("BYE", make_core()), by_route.compose("BYE", make_core())):
+        assert composed.hop == NextHop(flow.remote.host, flow.remote.port, flow.transport)
+        assert composed.flow == flow
+
+
+def test_peer_may_name_private_addresses_and_other_ports_of_ours() -> None:
+    for named in ("10.0.0.1:5070", "203.0.113.10:5070", "192.168.1.9:5060"):
+        composed = callee_dialog(contact=f"<sip:caller@{named}>").compose("BYE", make_core())
+        assert f"{composed.hop.host}:{composed.hop.port}" == named
+        assert composed.hop.named_by == "198.51.100.7"
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {"uri": "sips:+12025550199@203.0.113.10"},

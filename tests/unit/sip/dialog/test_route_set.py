@@ -73,8 +73,9 @@ def test_route_that_cannot_be_read_is_kept_and_tells_no_next_hop() -> None:
 def test_next_hop_is_the_uri_with_its_transport_and_never_its_maddr(
     uri: str, expected: NextHop
 ) -> None:
-    assert next_hop(sip_uri(uri), Transport.UDP) == expected
+    assert next_hop(sip_uri(uri), Transport.UDP, named_by="198.51.100.7") == expected
 
 
 def test_next_hop_without_a_transport_takes_the_other_one_given() -> None:
-    assert next_hop(sip_uri("sip:10.0.0.1"), Transport.TCP).transport is Transport.TCP
+    hop = next_hop(sip_uri("sip:10.0.0.1"), Transport.TCP, named_by="198.51.100.7")
+    assert (hop.transport, hop.named_by) == (Transport.TCP, "198.51.100.7")
