@@ -21,8 +21,8 @@ from support.free_ports import free_port
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT.parent / "shared" / "specs"
 PROGRAM = ROOT / ".tools" / "prism" / "node_modules" / ".bin" / "prism"
-START_SECONDS = 90.0
-"""It reads 4 MB of JSON, on a machine that may be busy."""
+START_SECONDS = 150.0
+"""It takes three seconds of a core, on a machine that may be busy with a dozen other things."""
 
 
 def why_not() -> str | None:
@@ -91,22 +91,36 @@ def cut(spec: str, paths: Sequence[str]) -> str:
 def running_prism(folder: Path, specs: Mapping[str, Sequence[str]]) -> Iterator[Prism]:
     """Prism on each of the documents (names within `shared/specs`, cut to paths), all at once."""
     with ExitStack() as stack:
-        urls = {}
+        waiting: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
         for spec, paths in specs.items():
-            port = free_port()
-            document = folder / spec
-            document.write_text(cut(spec, paths))
-            process = subprocess.Popen(
-                [str(PROGRAM), "mock", "-h", "127.0.0.1", "-p", str(port), str(document)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "NODE_ENV": "production"},
-            )
-            stack.callback(_stop, process)
-            urls[spec] = f"http://127.0.0.1:{port}"
-        for url in urls.values():
-            _wait_for(url)
+            (folder / spec).write_text(cut(spec, paths))
+            waiting[spec] = _start(folder / spec, stack)
+        urls = {}
+        deadline = time.monotonic() + START_SECONDS
+        while waiting:
+            for spec, (process, url) in list(waiting.items()):
+                if _answers(url):
+                    urls[spec] = url
+                    del waiting[spec]
+                elif process.poll() is not None:
+                    # Somebody else has taken its port meanwhile.
+                    waiting[spec] = _start(folder / spec, stack)
+            assert time.monotonic() < deadline, f"prism does not answer for {list(waiting)}"
+            time.sleep(0.2)
         yield Prism(urls)
+
+
+def _start(document: Path, stack: ExitStack) -> tuple[subprocess.Popen[bytes], str]:
+    """A prism for one document, to be stopped by `stack`, and where it will be."""
+    port = free_port()
+    process = subprocess.Popen(
+        [str(PROGRAM), "mock", "-h", "127.0.0.1", "-p", str(port), str(document)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "NODE_ENV": "production"},
+    )
+    stack.callback(_stop, process)
+    return process, f"http://127.0.0.1:{port}"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -118,16 +132,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(5)
 
 
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(f"{url}/", timeout=5).close()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
+def _answers(url: str) -> bool:
+    """True once it says anything, were it only that there is no such page."""
+    try:
+        urllib.request.urlopen(f"{url}/", timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
