@@ -14,25 +14,36 @@ from typing import Any
 
 import httpx
 import pytest
-from support.edge_process import EdgeProcess
+from support.edge_process import START_SECONDS, EdgeProcess
 from support.polling import eventually
+from support.postgres import PostgresServer
 
 pytestmark = pytest.mark.asyncio
 
 SECRET = "oi_sk_"
 
 
-@pytest.fixture
-def own_edge(tmp_path: Path, empty_database_dsn: str) -> Iterator[EdgeProcess]:
-    """An edge of the test's own, with its API."""
-    settings = {
-        "SIP_EDGE__API__ENABLED": "true",
-        "SIP_EDGE__API__ENCRYPTION_KEY": "00" * 32,
-    }
-    edge = EdgeProcess(tmp_path, dsn=empty_database_dsn, settings=settings)
-    edge.start()
-    yield edge
-    edge.kill()
+SETTINGS = {
+    "SIP_EDGE__API__ENABLED": "true",
+    "SIP_EDGE__API__ENCRYPTION_KEY": "00" * 32,
+}
+
+
+@pytest.fixture(scope="module")
+def shared_edge(
+    tmp_path_factory: pytest.TempPathFactory, embedded_postgres: PostgresServer
+) -> Iterator[EdgeProcess]:
+    """An edge with its API, which ends with it."""
+    with embedded_postgres.database(migrated=True) as dsn:
+        edge = EdgeProcess(tmp_path_factory.mktemp("edge"), dsn=dsn, settings=SETTINGS)
+        edge.start()
+        yield edge
+        [child] = children_of(edge)
+        try:
+            assert edge.stop() == 0
+            assert not is_alive(child)
+        finally:
+            edge.kill()
 
 
 async def status_of(edge: EdgeProcess, path: str, **arguments: Any) -> int:
@@ -47,7 +58,10 @@ async def status_of(edge: EdgeProcess, path: str, **arguments: Any) -> int:
 
 async def until_ready(edge: EdgeProcess) -> None:
     await eventually(
-        lambda: status_of(edge, "/readyz"), lambda status: status == 200, what="the API's /readyz"
+        lambda: status_of(edge, "/readyz"),
+        lambda status: status == 200,
+        what="the API's /readyz",
+        seconds=START_SECONDS,
     )
 
 
@@ -75,63 +89,65 @@ def make_key(edge: EdgeProcess, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-async def test_operator_makes_a_key_and_a_client_an_agent(own_edge: EdgeProcess) -> None:
-    await until_ready(own_edge)
-    key = make_key(own_edge, "--name", "ci")
-    other = json.loads((own_edge.run("api-key", "create", "--workspace", "shop", "--json")).stdout)
-    url = f"http://{own_edge.host}:{own_edge.api_port}/v1/agents"
+async def test_operator_makes_a_key_and_a_client_an_agent(shared_edge: EdgeProcess) -> None:
+    await until_ready(shared_edge)
+    key = make_key(shared_edge, "--name", "ci")
+    other = json.loads(
+        (shared_edge.run("api-key", "create", "--workspace", "shop", "--json")).stdout
+    )
+    url = f"http://{shared_edge.host}:{shared_edge.api_port}/v1/agents"
     async with httpx.AsyncClient(trust_env=False) as client:
         ours = {"Authorization": f"Bearer {key}"}
         made = await client.post(url, headers=ours, json={"name": "A"})
         hidden = await client.get(
             f"{url}/{made.json()['id']}", headers={"Authorization": f"Bearer {other['key']}"}
         )
-        revoked = own_edge.run("api-key", "revoke", other["id"])
+        revoked = shared_edge.run("api-key", "revoke", other["id"])
         refused = await client.get(url, headers={"Authorization": f"Bearer {other['key']}"})
 
     assert key.startswith(SECRET)
     assert made.status_code == 201
     assert hidden.status_code == 404
     assert (revoked.returncode, refused.status_code) == (0, 401)
-    assert own_edge.run("api-key", "revoke", other["id"]).returncode == 1
-    listed = own_edge.run("api-key", "list").stdout
+    listed = shared_edge.run("api-key", "list").stdout
     assert "ci" in listed
     assert key not in listed
-    rows = await own_edge.sql("SELECT name FROM agents")
+    rows = await shared_edge.sql("SELECT name FROM agents")
     assert [row["name"] for row in rows] == ["A"]
-    assert SECRET not in own_edge.output
-    assert "no_api_key" in own_edge.output
+    assert SECRET not in shared_edge.output
 
 
 async def test_api_that_dies_is_started_again_and_calls_do_not_notice(
-    own_edge: EdgeProcess,
+    shared_edge: EdgeProcess,
 ) -> None:
-    await until_ready(own_edge)
-    [first] = children_of(own_edge)
+    await until_ready(shared_edge)
+    [first] = children_of(shared_edge)
     os.kill(first, signal.SIGKILL)
     await eventually(
-        lambda: [child for child in children_of(own_edge) if child != first],
+        lambda: [child for child in children_of(shared_edge) if child != first],
         lambda children: len(children) == 1,
         what="another process",
     )
-    await until_ready(own_edge)
+    await until_ready(shared_edge)
 
-    assert own_edge.http_status("/readyz") == 200
-    assert own_edge.metric("sip_edge_api_restarts_total") == 1
-    assert own_edge.metric("sip_edge_internal_errors_total") == 0
+    assert shared_edge.http_status("/readyz") == 200
+    assert shared_edge.metric("sip_edge_api_restarts_total") == 1
+    assert shared_edge.metric("sip_edge_internal_errors_total") == 0
 
 
-async def test_api_ends_with_its_server_however_that_ends(own_edge: EdgeProcess) -> None:
-    await until_ready(own_edge)
-    [child] = children_of(own_edge)
-    own_edge.kill()
+async def test_api_ends_with_a_server_that_is_killed(
+    tmp_path: Path, empty_database_dsn: str
+) -> None:
+    edge = EdgeProcess(tmp_path, dsn=empty_database_dsn, settings=SETTINGS)
+    edge.start()
+    try:
+        await until_ready(edge)
+        [child] = children_of(edge)
+        assert "no_api_key" in edge.output
+    finally:
+        edge.kill()
+
     await eventually(lambda: is_alive(child), lambda alive: not alive, what="the API's process")
-
-    own_edge.start()
-    await until_ready(own_edge)
-    [child] = children_of(own_edge)
-    assert await asyncio.to_thread(own_edge.stop) == 0
-    assert not is_alive(child)
 
 
 @pytest.fixture
