@@ -124,7 +124,7 @@ async def live_through(
     edge: EdgeProcess, server: EmbeddedPostgres, break_: Break, mend: Break
 ) -> None:
     """One outage, with calls in it."""
-    stale = times(edge, "routes_stale")
+    stale, live = times(edge, "routes_stale"), times(edge, "routes_live")
     await break_(server)
     began = monotonic()
     await eventually(lambda: times(edge, "routes_stale") > stale, what="the outage")
@@ -140,6 +140,7 @@ async def live_through(
     began = monotonic()
     await eventually(lambda: place(edge, UNKNOWN), lambda status: status == 404, what="status")
     print(f"an unknown number is one again after {monotonic() - began:.2f} s")
+    await eventually(lambda: times(edge, "routes_live") > live, what="the end of the outage")
 
 
 async def test_edge_moves_to_the_host_of_its_dsn_that_lets_it_in(

@@ -78,6 +78,9 @@ async def control_call(edge: EdgeProcess, ports: WorkerPorts) -> AsyncIterator[N
     async def say_as_bob(call: WorkerCall) -> None:
         await call.say(BOBS_SOUND * 50 * 60)
 
+    await eventually(
+        lambda: edge.metric("sip_edge_rtp_ports_free"), lambda n: n == PAIRS, what="free pairs"
+    )
     async with StreamWorker(ports.bob, say_as_bob), caller(edge, NOBODY_THEN_BOB) as control:
         assert await control.call() == 200
         await control.hears(BOBS_SOUND)
