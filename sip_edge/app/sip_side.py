@@ -254,6 +254,7 @@ class SipSide:
                 public_host=self._public_address,
                 public_port=sip.public_port or bound_port,
                 public_tls_port=sip.public_tls_port or sip.tls_port,
+                has_tls=self._tls.server_context is not None,
                 contact_user=PROCESS,
                 user_agent=sip.user_agent,
                 max_sessions=SESSIONS_PER_CALL * sip.max_calls + 64,

@@ -27,8 +27,9 @@ def small(
     embedded_postgres: PostgresServer,
     worker_ports: WorkerPorts,
 ) -> Iterator[EdgeProcess]:
-    """An edge with small limits."""
+    """An edge with small limits, and without TLS."""
     settings = {
+        "SIP_EDGE__SIP__TRANSPORTS": "udp, tcp",
         "SIP_EDGE__SIP__MAX_CALLS": "2",
         "SIP_EDGE__LIMITS__REQUESTS_PER_SECOND_PER_SOURCE": "10",
         "SIP_EDGE__LIMITS__DATAGRAMS_PER_SECOND_PER_SOURCE": "100",
@@ -87,6 +88,16 @@ async def has_ended(edge: EdgeProcess) -> None:
     await eventually(
         lambda: edge.metric("sip_edge_calls_active"), lambda calls: calls == 0, what="calls"
     )
+
+
+async def test_call_to_a_sips_uri_is_refused_where_there_is_no_tls(small: EdgeProcess) -> None:
+    async with phone_at(small, "127.0.0.5") as phone:
+        caller = caller_at(phone, ADA, "secure")
+        phone.send(caller.invite().replace("INVITE sip:", "INVITE sips:", 1))
+        refusal = await phone.final()
+        phone.send(caller.ack(refusal, branch="1"))
+
+    assert refusal.status == 416
 
 
 async def test_full_process_refuses_the_next_call_and_tells_whoever_asks(
@@ -162,15 +173,17 @@ async def test_source_that_floods_is_not_read_and_others_are_answered_meanwhile(
     await has_ended(small)
 
 
-async def test_process_that_was_held_up_refuses_calls_until_it_is_on_time_again(
+async def test_process_that_is_held_up_again_and_again_refuses_calls_for_a_while(
     small: EdgeProcess, worker_ports: WorkerPorts
 ) -> None:
     names = iter(range(400, 4000))
     async with StreamWorker(worker_ports.ada), phone_at(small, "127.0.0.7") as phone:
         call = await talking(phone, "patient")
-        small.signal(signal.SIGSTOP)
-        await asyncio.sleep(6)
-        small.signal(signal.SIGCONT)
+        for _ in range(7):
+            small.signal(signal.SIGSTOP)
+            await asyncio.sleep(1.1)
+            small.signal(signal.SIGCONT)
+            await asyncio.sleep(0.15)
         await eventually(lambda: asked(phone, names), lambda s: s == 503, what="OPTIONS when late")
         late = caller_at(phone, ADA, "late")
         phone.send(late.invite())

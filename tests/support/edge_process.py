@@ -89,6 +89,9 @@ class EdgeProcess:
             **NO_LIMITS,
             **(settings or {}),
         }
+        if "tls" not in self._environment["SIP_EDGE__SIP__TRANSPORTS"]:
+            for name in ("CERTIFICATE_FILE", "KEY_FILE", "CA_FILE"):
+                del self._environment[f"SIP_EDGE__SIP__TLS_{name}"]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
