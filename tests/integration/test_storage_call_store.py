@@ -104,13 +104,7 @@ async def test_whole_story_of_a_call_is_in_its_row(every_database_dsn: str) -> N
     assert row.pop("updated_at") is not None
     assert {key: json.loads(row.pop(key)) for key in ("attempts", "moves", "timeline")} == {
         "attempts": [
-            {
-                "role": "primary",
-                "agent_id": AGENT,
-                "result": "tls",
-                "ms": 12.3,
-                "detail": "expired",
-            }
+            {"role": "primary", "agent_id": AGENT, "result": "tls", "ms": 12.3, "detail": "expired"}
         ],
         "moves": [{"lost": "no_close_frame", "to_role": "fallback", "ms": 56.1}],
         "timeline": {"answer": 250.0, "end": 2000.0},
@@ -159,8 +153,7 @@ async def test_row_without_what_later_versions_know_gets_the_defaults(
 
     assert (row["attempts"], row["moves"], row["timeline"]) == ("[]", "[]", "{}")
     assert (row["packets_sent"], row["packets_lost"], row["is_stale_route"]) == (0, 0, False)
-    assert (row["caller"], row["carrier"], row["process"]) == ("", "", "")
-    assert row["encryption"] is None
+    assert (row["caller"], row["carrier"], row["process"], row["encryption"]) == ("", "", "", None)
     assert row["jitter_ms"] is row["outcome"] is row["ended_at"] is None
 
 
