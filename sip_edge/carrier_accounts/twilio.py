@@ -104,7 +104,7 @@ class TwilioAccount:
             f"{self._account}/IncomingPhoneNumbers.json",
             form=[
                 ("PhoneNumber", phone_number),
-                ("FriendlyName", reference[:fields.MAX_NAME]),
+                ("FriendlyName", reference[: fields.MAX_NAME]),
                 ("TrunkSid", trunk_id),
             ],
         )
@@ -118,7 +118,7 @@ class TwilioAccount:
     async def find_order(self, phone_number: str, *, reference: str) -> Order | None:
         """See CarrierAccount.find_order: the number itself, if it bears our reference."""
         row = await self._row(phone_number)
-        if row is None or fields.text(row, "friendly_name") != reference[:fields.MAX_NAME]:
+        if row is None or fields.text(row, "friendly_name") != reference[: fields.MAX_NAME]:
             return None
         number = _owned(row)
         return None if number is None else Order(state=OrderState.BOUGHT, number=number)
