@@ -9,9 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from sip_edge.api.control import agents, api_keys, calls, integrations, phone_numbers, voicemails
+from sip_edge.api.control.docs_page import HEADERS, docs_page
 from sip_edge.api.control.errors import error_response, invalid, json_response
 from sip_edge.api.control.gate import Gate
 from sip_edge.api.control.rate import RateLimit
@@ -57,7 +58,7 @@ def make_control_app(
         title="OneInbox API",
         version="1.0.0",
         openapi_url="/openapi.json" if settings.public_docs else None,
-        docs_url="/docs" if settings.public_docs else None,
+        docs_url=None,
         redoc_url=None,
         # Behind a proxy it would lead to another address than the one that was asked.
         redirect_slashes=False,
@@ -68,6 +69,8 @@ def make_control_app(
         app.include_router(router)
     for name, page in (("healthz", _healthz), ("readyz", _readyz), ("metrics", _metrics)):
         app.add_route(f"/{name}", page, ["GET"], name=name, include_in_schema=False)
+    if settings.public_docs:
+        app.add_route("/docs", _docs, ["GET"], name="docs", include_in_schema=False)
     app.add_exception_handler(ProvisioningError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -113,6 +116,10 @@ def _methods_of(request: Request) -> set[str]:
         if isinstance(route, APIRoute) and route.path_regex.match(request.url.path)
         for method in route.methods or ()
     }
+
+
+async def _docs(request: Request) -> Response:
+    return HTMLResponse(docs_page(request.app.openapi()), headers=HEADERS)
 
 
 async def _healthz(_: Request) -> Response:
