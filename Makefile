@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Options for pytest: make test ARGS="-k retransmitted"
 ARGS ?=
+# Files of tests that run at the same time; many of them wait for peers rather than for a processor.
+JOBS ?= 2
 
 .PHONY: help run test check lock clean peers
 
@@ -20,7 +22,7 @@ run: $(VENV)/run.stamp ## start the demonstration: calls, timelines, then serve 
 	@exec $(BIN)/sip-edge demo
 
 test: check peers ## all checks and all tests; ARGS="..." goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/dev.stamp ## style, types, layers
 	@$(BIN)/ruff check .
