@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sip_edge.app import Server
-    from sip_edge.config import Config
+    from sip_edge.config import ApiSettings, Config
     from sip_edge.routing.ports import CallReport
 
 DEMO_FILE: Final = Path(__file__).resolve().parent.parent / "config" / "demo.toml"
@@ -84,7 +84,7 @@ async def demo(config: Config, *, once: bool) -> int:
         else:
             print(f"\nAll {len(good)} calls ended as they should.", flush=True)
         if not once:
-            _say_what_next(server)
+            _say_what_next(server, config.api)
             await server.run_until_stopped()
     return 1 if failed else 0
 
@@ -258,13 +258,18 @@ def _story(heard: dict[str, Any], report: CallReport) -> list[str]:
     return lines
 
 
-def _say_what_next(server: Server) -> None:
+def _say_what_next(server: Server, api: ApiSettings) -> None:
+    control = [
+        "  key=$(.venv/bin/sip-edge api-key create)",
+        f'  curl -s http://{api.host}:{api.port}/v1/phone-numbers -H "Authorization: Bearer $key"',
+    ]
+    more = "".join(f"\n{line}" for line in control if api.enabled)
     print(
         f"""
 The server goes on until Ctrl-C. In another terminal:
   .venv/bin/sip-edge call +12025550100 --to {server.sip_address} --digits "#"
   .venv/bin/sip-edge route explain +12025550101
-  curl -s {server.http_url}/metrics | grep sip_edge_calls_total
+  curl -s {server.http_url}/metrics | grep sip_edge_calls_total{more}
 Or call sip:+12025550100@{server.sip_address} with any softphone: it repeats what you say.
 Your own agent: put its ws:// address into agents.worker_url (README, "Your own agent").
 One log line a call: SIP_EDGE__LOGGING__LEVEL=info make run
