@@ -15,10 +15,14 @@ DENIED_NETWORKS: Final[tuple[Network, ...]] = (
     IPv4Network("0.0.0.0/8"),
     IPv4Network("169.254.0.0/16"),
     IPv4Network("224.0.0.0/4"),
+    IPv4Network("100.100.100.200/32"),
+    IPv4Network("168.63.129.16/32"),
+    IPv4Network("192.0.0.192/32"),
     IPv6Network("::/128"),
     IPv6Network("fe80::/10"),
     IPv6Network("ff00::/8"),
     IPv6Network("fd00:ec2::254/128"),
+    IPv6Network("fd20:ce::254/128"),
 )
 """Where no worker is, and where a cloud's metadata service hands out credentials."""
 

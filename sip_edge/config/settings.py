@@ -91,9 +91,14 @@ class DispatchSettings(Section):
         ipaddress.IPv4Network("0.0.0.0/8"),
         ipaddress.IPv4Network("169.254.0.0/16"),
         ipaddress.IPv4Network("224.0.0.0/4"),
+        ipaddress.IPv4Network("100.100.100.200/32"),
+        ipaddress.IPv4Network("168.63.129.16/32"),
+        ipaddress.IPv4Network("192.0.0.192/32"),
+        ipaddress.IPv6Network("::/128"),
         ipaddress.IPv6Network("fe80::/10"),
         ipaddress.IPv6Network("ff00::/8"),
         ipaddress.IPv6Network("fd00:ec2::254/128"),
+        ipaddress.IPv6Network("fd20:ce::254/128"),
     )
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ import pytest
 
 from sip_edge.agents.dialer import permitted
 from sip_edge.agents.settings import DENIED_NETWORKS
+from sip_edge.config.settings import DispatchSettings
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,10 @@ def test_loopback_private_and_public_addresses_are_dialled_by_default(address: s
         "fe80::1",
         "ff02::1",
         "fd00:ec2::254",
+        "fd20:ce::254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
     ],
@@ -55,3 +60,7 @@ def test_denied_wins_over_allowed() -> None:
     network = (ip_network("10.0.0.0/8"),)
 
     assert permitted(["10.1.1.1"], allowed=network, denied=network) == []
+
+
+def test_setting_denies_by_default_what_the_dialer_does() -> None:
+    assert set(DispatchSettings().denied_networks) == set(DENIED_NETWORKS)
