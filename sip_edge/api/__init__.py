@@ -6,7 +6,8 @@ The web framework is imported by that thread, so that the server answers calls w
 
 from __future__ import annotations
 
+from sip_edge.api.listening import ListenError
 from sip_edge.api.pages import ReadyState, Sources, make_app
-from sip_edge.api.server import HttpServer, ListenError
+from sip_edge.api.server import HttpServer
 
 __all__ = ["HttpServer", "ListenError", "ReadyState", "Sources", "make_app"]

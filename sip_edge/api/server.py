@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
+
+from sip_edge.api.listening import HttpLimits, listen, uvicorn_config
 
 if TYPE_CHECKING:
+    import socket
+
     from fastapi import FastAPI
     from uvicorn import Server
-    from uvicorn._types import ASGIApplication
 
-BACKLOG: Final = 128
-MOST_AT_ONCE: Final = 64
-"""Requests and connections at once; more get 503. Scrapes and probes are a handful."""
-KEEP_ALIVE_SECONDS: Final = 5
-FINISH_SECONDS: Final = 1
-"""How long a request that is being answered may go on after `stop`."""
+LIMITS: Final = HttpLimits(backlog=128, most_at_once=64, keep_alive_seconds=5, finish_seconds=1)
+"""Scrapes and probes are a handful."""
 STOP_SECONDS: Final = 3.0
 """How long `stop` waits for the thread; then it is left behind, as it holds up nothing."""
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message is one line for an operator."""
 
 
 class HttpServer:
@@ -44,7 +38,7 @@ class HttpServer:
         Callers may connect at once and are answered when the application is there. Raises
         ListenError.
         """
-        listener = self._listen()
+        listener = listen("http", self._host, self._port, backlog=LIMITS.backlog)
         port = int(listener.getsockname()[1])
         self._thread = threading.Thread(
             target=self._run, args=(listener,), name="http", daemon=True
@@ -60,39 +54,10 @@ class HttpServer:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
-    def _listen(self) -> socket.socket:
-        try:
-            family, *_, address = socket.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-        except OSError as error:
-            where = f"[{self._host}]" if ":" in self._host else self._host
-            raise ListenError(
-                f"http: cannot listen on {where}:{self._port}: {error.strerror};"
-                " set http.host and http.port to an address of this machine that is free"
-            ) from error
-
     def _run(self, listener: socket.socket) -> None:
-        from uvicorn import Config, Server
+        from uvicorn import Server
 
         with listener:
-            self._server = Server(
-                Config(
-                    # Starlette and uvicorn describe the same interface in types that differ.
-                    cast("ASGIApplication", self._make_app()),
-                    http="h11",
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    proxy_headers=False,
-                    backlog=BACKLOG,
-                    limit_concurrency=MOST_AT_ONCE,
-                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                    timeout_graceful_shutdown=FINISH_SECONDS,
-                )
-            )
+            self._server = Server(uvicorn_config(self._make_app(), LIMITS))
             if not self._is_stopping:
                 asyncio.run(self._server.serve(sockets=[listener]))

@@ -6,23 +6,22 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import time
 import uuid
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
-from uvicorn import Config as UvicornConfig
 from uvicorn import Server as UvicornServer
 
 from sip_edge.agents.places import PermittedPlaces
 from sip_edge.api.control.app import make_control_app, operations
 from sip_edge.api.control.services import ControlSettings, Services
 from sip_edge.api.control.tokens import TokenVerifier, read_key_set
+from sip_edge.api.listening import HttpLimits, ListenError, listen, uvicorn_config
 from sip_edge.api_metrics import ApiMetrics
 from sip_edge.app.database import open_database
 from sip_edge.app.errors import StartError
@@ -53,22 +52,22 @@ from sip_edge.storage.secret_box import AesGcmBox
 from sip_edge.tasks import count_failures_with, report_loop_errors, spawn
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
     from fastapi import FastAPI
-    from uvicorn._types import ASGIApplication
 
     from sip_edge.config import ApiSettings, Config
 
 POOL_SIZE: Final = 10
 """Queries at once; each takes a millisecond or two, so that this is thousands a second."""
-MOST_AT_ONCE: Final = 500
-"""Connections at once; more get 503."""
-KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than the proxy's own (60 s at most of them), which must be the one to close."""
-FINISH_SECONDS: Final = 10
-"""How long requests that are being answered may go on after SIGTERM."""
-BACKLOG: Final = 512
+LIMITS: Final = HttpLimits(
+    backlog=512,
+    most_at_once=500,
+    # Longer than the proxy's own (60 s at most of them), which must be the one to close.
+    keep_alive_seconds=75,
+    finish_seconds=10,
+)
 RETRY_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 3600.0
 """How often answers that have expired are removed."""
@@ -99,7 +98,7 @@ async def serve_control(config: Config, *, end: asyncio.Event | None = None) -> 
         stack.push_async_callback(resolver.close)
         services, beside_them = make_services(config, database, resolver=resolver, metrics=metrics)
         stack.push_async_callback(beside_them.platform.aclose)
-        server = _Server(_uvicorn(_app(config, services, metrics)))
+        server = _Server(uvicorn_config(_app(config, services, metrics), LIMITS))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.finish)
             stack.callback(loop.remove_signal_handler, number)
@@ -284,37 +283,11 @@ class _Server(UvicornServer):
         self.should_exit = True
 
 
-def _uvicorn(app: FastAPI) -> UvicornConfig:
-    return UvicornConfig(
-        # Starlette and uvicorn describe the same interface in types that differ.
-        cast("ASGIApplication", app),
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        limit_concurrency=MOST_AT_ONCE,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-
-
 def _listen(api: ApiSettings) -> socket.socket:
     try:
-        family, *_, address = socket.getaddrinfo(
-            api.host, api.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        where = f"[{api.host}]" if ":" in api.host else api.host
-        raise StartError(
-            f"api: cannot listen on {where}:{api.port}: {error.strerror};"
-            " set api.host and api.port to an address of this machine that is free,"
-            " or api.enabled to false"
-        ) from error
+        return listen("api", api.host, api.port, backlog=LIMITS.backlog)
+    except ListenError as error:
+        raise StartError(f"{error}, or api.enabled to false") from error
 
 
 def _report_database(what: str) -> None:

@@ -72,6 +72,7 @@ TESTED_ELSEWHERE = {
     "config/carriers.py": "unit/config/test_settings.py",
     "config/limits.py": "unit/config/test_settings.py",
     "config/media.py": "unit/config/test_settings.py",
+    "api/listening.py": "integration/test_api_server.py",
     "app/server.py": "process/test_serve.py",
     "app/tls_side.py": "process/test_tls_calls.py",
     "app/sip_side.py": "process/test_sipp_calls.py",
