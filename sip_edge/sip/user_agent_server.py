@@ -139,10 +139,13 @@ class UserAgentServer:
         if is_known or self._transactions.is_refused(key, now):
             # Older than its transaction: it has made its call, and will not make another.
             return [Noted(Event.RETRANSMISSION_RECEIVED)]
-        if self._transactions.is_full:
-            return self._refuse_statelessly(request, flow_back)
-        if not self.may_begin(flow.remote.host, now):
-            return self._refuse_statelessly(request, flow_back, Event.RATE_LIMIT)
+        if self._transactions.is_turned_away(key, now):
+            return self._refuse_statelessly(request, flow_back, Event.RETRANSMISSION_RECEIVED)
+        no_room = self._no_room(flow, now)
+        if no_room is not None:
+            if request.method == "INVITE":
+                self._transactions.turn_away(key, now)
+            return self._refuse_statelessly(request, flow_back, no_room)
         rejection = inspect_method(request, self._core.settings)
         is_merged = made is not None or self._transactions.find_origin(origin) is not None
         if rejection is None and is_merged:
@@ -164,6 +167,12 @@ class UserAgentServer:
             return [*self._core.respond(transaction, request, status, now, headers=headers)]
         # BYE, INFO, UPDATE, NOTIFY: they mean nothing without a dialog or a subscription of ours.
         return self._unknown_dialog(request, transaction, now)
+
+    def _no_room(self, flow: Flow, now: float) -> Event | None:
+        """Why nothing new may begin, if so."""
+        if self._transactions.is_full:
+            return Event.TRANSACTION_LIMIT
+        return None if self.may_begin(flow.remote.host, now) else Event.RATE_LIMIT
 
     def _inspect(self, request: Request) -> Rejection | None:
         settings = self._core.settings
@@ -252,7 +261,7 @@ class UserAgentServer:
     def _refuse_statelessly(
         self, request: Request, flow_back: Flow, why: Event = Event.TRANSACTION_LIMIT
     ) -> list[Effect]:
-        """503 without a transaction: each repetition is refused anew (8.2.7)."""
+        """503 without a transaction: each repetition is refused like the first (8.2.7)."""
         tag = self._core.ids.tag()
         response = make_response(request, 503, to_tag=tag, headers=[self._core.server])
         return [

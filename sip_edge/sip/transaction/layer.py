@@ -38,6 +38,7 @@ class TransactionLayer:
         self._clients: dict[ClientKey, AnyClientTransaction] = {}
         self._origins: dict[OriginKey, ServerKey] = {}
         self._refused: dict[ServerKey, float] = {}
+        self._turned_away: dict[ServerKey, float] = {}
         self._deadlines: DeadlineQueue[AnyTransaction] = DeadlineQueue()
 
     def __len__(self) -> int:
@@ -77,6 +78,19 @@ class TransactionLayer:
         quick to acknowledge the refusal, or where a stream left timer I no time at all.
         """
         return self._refused.get(key, 0.0) > now
+
+    def turn_away(self, key: ServerKey, now: float) -> None:
+        """Note an INVITE that is refused for want of room, without a transaction.
+
+        If a repetition of it found room, a call would begin of which its caller has heard the end.
+        """
+        turned_away = self._turned_away
+        _make_room(turned_away, self._limit, now)
+        turned_away[key] = now + self._settings.timeout
+
+    def is_turned_away(self, key: ServerKey, now: float) -> bool:
+        """True for the repetition of such an INVITE: it is to be refused like the first."""
+        return self._turned_away.get(key, 0.0) > now
 
     def open_invite(
         self, key: ServerKey, flow: Flow, *, local_tag: str, origin: OriginKey | None, session: int
@@ -213,11 +227,7 @@ class TransactionLayer:
         They are in the order in which they ended, which is nearly the one in which they expire.
         """
         refused = self._refused
-        while refused:
-            oldest = next(iter(refused))
-            if refused[oldest] > now and len(refused) < self._limit:
-                break
-            del refused[oldest]
+        _make_room(refused, self._limit, now)
         if transaction.origin is not None and transaction.absorbs_until > now:
             refused[transaction.key] = transaction.absorbs_until
 
@@ -225,3 +235,12 @@ class TransactionLayer:
         self._deadlines.set(transaction, transaction.next_timeout())
         if transaction.is_terminated:
             self._clients.pop(transaction.key, None)
+
+
+def _make_room(remembered: dict[ServerKey, float], limit: int, now: float) -> None:
+    """Forget the oldest ones, as long as their time is up or there are too many."""
+    while remembered:
+        oldest = next(iter(remembered))
+        if remembered[oldest] > now and len(remembered) < limit:
+            break
+        del remembered[oldest]

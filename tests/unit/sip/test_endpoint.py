@@ -218,3 +218,20 @@ def test_response_counts_as_sent_once_however_often_it_is_repeated() -> None:
     effects += [effect for _, effect in run_timers(endpoint, 5.0)]
     assert [s.status for s in of_type(effects, Send) if s.status] == [100, 486]
     assert len(responses(effects)) > 4
+
+
+@pytest.mark.parametrize("bound", ["rate", "transactions"])
+def test_repetition_of_a_call_that_found_no_room_is_no_call_when_there_is_room(bound: str) -> None:
+    room: list[str] = []
+    endpoint = make_endpoint(max_transactions=1 if bound == "transactions" else 100)
+    if bound == "rate":
+        endpoint.limit(lambda host, now: bool(room))
+    else:
+        endpoint.receive_datagram(request_bytes("OPTIONS", call_id="other"), UDP_FLOW, 0.0)
+    invite = request_bytes("INVITE", branch="z9hG4bK-first", body=OFFER)
+    assert statuses(endpoint.receive_datagram(invite, UDP_FLOW, 1.0)) == [503]
+    room.append("now there is")
+    run_timers(endpoint, 32.5)
+    assert statuses(endpoint.receive_datagram(invite, UDP_FLOW, 32.6)) == [503]
+    again = request_bytes("INVITE", branch="z9hG4bK-second", cseq=2, body=OFFER)
+    assert statuses(endpoint.receive_datagram(again, UDP_FLOW, 32.7)) == [100]

@@ -137,6 +137,22 @@ def test_no_more_refused_invites_are_remembered_than_transactions_allowed() -> N
     assert [layer.is_refused(key, 1.0) for key in keys] == [False, False, True, True, True]
 
 
+def test_invite_that_was_turned_away_is_remembered_for_64_t1() -> None:
+    layer = make_layer()
+    layer.turn_away(INVITE_KEY, 1.0)
+    assert layer.is_turned_away(INVITE_KEY, 32.9)
+    assert not layer.is_turned_away(INVITE_KEY, 33.0)
+    assert not layer.is_turned_away(OPTIONS_KEY, 1.0)
+
+
+def test_no_more_are_remembered_as_turned_away_than_transactions_allowed() -> None:
+    layer = make_layer(limit=2)
+    keys = [server_key(make_request_of("INVITE", branch=f"z9hG4bK-{n}"), "INVITE") for n in "abc"]
+    for key in keys:
+        layer.turn_away(key, 1.0)
+    assert [layer.is_turned_away(key, 2.0) for key in keys] == [False, True, True]
+
+
 def test_invite_that_nobody_waits_for_is_forgotten_after_64_t1() -> None:
     layer = make_layer()
     tx, _ = layer.start_invite(INVITE, CALLER_HOP, None, session=1, now=0.0)
