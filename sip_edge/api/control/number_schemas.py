@@ -15,6 +15,7 @@ from pydantic import (
     SecretStr,
 )
 
+from sip_edge.api.control.fields import VoicemailText
 from sip_edge.api.control.ids import BodyId
 from sip_edge.provisioning.carrier_port import AvailableNumber
 from sip_edge.provisioning.number_values import (
@@ -26,6 +27,8 @@ from sip_edge.provisioning.number_values import (
 
 LONGEST_SIP_FIELD: Final = 255
 """A host's name has 253 characters; users and passwords of trunks are shorter."""
+
+LONGEST_NAME: Final = 200
 
 _AREA_CODE: Final = "Area code (US/CA only)"
 _CONTAINS: Final = "Digits/letters to match"
@@ -40,11 +43,20 @@ def _western(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    """What is written into SIP's headers one day must not begin another one there."""
+    if not value.isprintable():
+        raise ValueError("must not hold control characters")
+    return value
+
+
 E164 = Annotated[
     str,
     Field(pattern=r"^\+[1-9]\d{1,14}$", examples=["+12025550100"]),
     AfterValidator(_western),
 ]
+FriendlyName = Annotated[str, Field(max_length=LONGEST_NAME)]
+_SipField = Annotated[str, Field(max_length=LONGEST_SIP_FIELD), AfterValidator(_one_line)]
 _IdOut = Annotated[BodyId, PlainSerializer(str, return_type=str)]
 """A UUID coming in, a text going out."""
 
@@ -67,7 +79,7 @@ class InboundRouting(BaseModel):
 
     agent_id: _IdOut
     fallback: InboundRoutingFallback | None = None
-    voicemail_message: str | None = None
+    voicemail_message: VoicemailText | None = None
 
 
 class SipProviderConfig(BaseModel):
@@ -81,10 +93,10 @@ class SipProviderConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    trunk_address: Annotated[str, Field(max_length=LONGEST_SIP_FIELD)] | None = Field(
+    trunk_address: _SipField | None = Field(
         None, examples=["yourtrunk.pstn.twilio.com", "sip.telnyx.com"]
     )
-    auth_username: Annotated[str, Field(max_length=LONGEST_SIP_FIELD)] | None = None
+    auth_username: _SipField | None = None
     auth_password: Annotated[SecretStr, Field(max_length=LONGEST_SIP_FIELD)] | None = Field(
         None, description="Encrypted, never logged and never returned."
     )
@@ -96,7 +108,7 @@ class PhoneNumberRegister(BaseModel):
     phone_number: E164
     provider: Provider
     agent_id: BodyId
-    friendly_name: str | None = None
+    friendly_name: FriendlyName | None = None
     provider_config: SipProviderConfig | None = None
     inbound_routing: InboundRouting | None = Field(
         None, description="Omit for a number that only makes calls."
@@ -126,7 +138,7 @@ class PhoneNumberPurchase(BaseModel):
     country: Annotated[str, Field(min_length=2, max_length=2)] = "US"
     area_code: str | None = Field(None, description=_AREA_CODE)
     contains: str | None = Field(None, description=_CONTAINS)
-    friendly_name: str | None = None
+    friendly_name: FriendlyName | None = None
     agent_id: BodyId
     inbound_routing: InboundRouting | None = None
 
@@ -135,7 +147,7 @@ class PhoneNumberUpdate(BaseModel):
     """What is to change; what is not sent stays as it is."""
 
     agent_id: BodyId = Field(default_factory=uuid4)
-    friendly_name: str | None = None
+    friendly_name: FriendlyName | None = None
     inbound_routing: InboundRouting | None = Field(
         None, description="Replaced as a whole. `null`: the number only makes calls from now on."
     )
