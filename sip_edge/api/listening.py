@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
+    from asyncio import Protocol
+
     from fastapi import FastAPI
     from uvicorn import Config
     from uvicorn._types import ASGIApplication
+
+HEAD_SECONDS: Final = 10.0
+"""For the head of a request, which comes in one packet from any client that works."""
 
 
 class ListenError(Exception):
@@ -50,10 +56,12 @@ def uvicorn_config(app: FastAPI, limits: HttpLimits) -> Config:
     # Takes a tenth of a second, and the metrics' server is imported by whoever takes calls.
     from uvicorn import Config
 
+    from sip_edge.api.http_protocol import PromptH11Protocol
+
     return Config(
         # Starlette and uvicorn describe the same interface in types that differ.
         cast("ASGIApplication", app),
-        http="h11",
+        http=cast("type[Protocol]", partial(PromptH11Protocol, head_seconds=HEAD_SECONDS)),
         ws="none",
         lifespan="off",
         log_config=None,
