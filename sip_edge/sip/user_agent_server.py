@@ -29,7 +29,7 @@ from sip_edge.sip.transaction.key import origin_key, reply_flow, server_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sip_edge.sip.dialog.session_table import SessionTable
+    from sip_edge.sip.dialog.session_table import Session, SessionTable
     from sip_edge.sip.dialog.user_core import UserCore
     from sip_edge.sip.effects import Effect
     from sip_edge.sip.flow import Flow
@@ -93,12 +93,10 @@ class UserAgentServer:
         self, request: Request, key: ServerKey, flow_back: Flow, now: float
     ) -> list[Effect]:
         """9.2: 200 to the CANCEL, and 487 to the INVITE if it is not too late."""
-        if self._transactions.is_overfull:
-            return self._refuse_statelessly(request, flow_back)
         invite = self._transactions.find_server(server_key(request, "INVITE"))
-        transaction = self._transactions.open(key, flow_back, origin=None)
         if not isinstance(invite, InviteServerTransaction):
-            return [*self._core.respond(transaction, request, 481, now)]
+            return self._answer_statelessly(request, Rejection(481), flow_back)
+        transaction = self._transactions.open(key, flow_back, origin=None)
         effects: list[Effect] = [
             *self._core.respond(transaction, request, 200, now, to_tag=invite.local_tag)
         ]
@@ -113,20 +111,26 @@ class UserAgentServer:
     def _receive_within_dialog(
         self, request: Request, key: ServerKey, flow: Flow, flow_back: Flow, now: float
     ) -> list[Effect]:
-        if self._transactions.is_overfull:
-            return self._refuse_statelessly(request, flow_back)
         session = self._sessions.find(dialog_id_of(request))
-        number = 0 if session is None else session.number
-        transaction = self._open(request, key, flow_back, session=number, origin=None)
         rejection = inspect_method(request, self._core.settings)
+        if session is None:
+            # 12.2.2: MUST be answered with 481, not taken for a new call. Their rate is bounded by
+            # nothing, so that they must not take the transactions that calls need.
+            unknown = [] if rejection is not None else [Noted(Event.UNKNOWN_DIALOG)]
+            rejection = rejection or Rejection(481)
+            return [*unknown, *self._answer_statelessly(request, rejection, flow_back)]
+        if request.method != "BYE" and not self._has_room_for(session, now):
+            return self._refuse_statelessly(request, flow_back)
+        transaction = self._open(request, key, flow_back, session=session.number, origin=None)
         if rejection is not None:
             return [*self._core.reject(transaction, request, rejection, now)]
-        if session is None:
-            # 12.2.2: MUST be answered with 481, not taken for a new call.
-            return self._unknown_dialog(request, transaction, now)
         effects = session.receive_request(request, transaction, flow, now)
         self._sessions.settle(session)
         return effects
+
+    def _has_room_for(self, session: Session, now: float) -> bool:
+        """False where one request more of a call would cost others theirs. Its BYE frees room."""
+        return not self._transactions.is_overfull and self._sessions.may_ask(session, now)
 
     # Requests outside any dialog.
 
@@ -166,7 +170,10 @@ class UserAgentServer:
             headers = self._core.options_headers
             return [*self._core.respond(transaction, request, status, now, headers=headers)]
         # BYE, INFO, UPDATE, NOTIFY: they mean nothing without a dialog or a subscription of ours.
-        return self._unknown_dialog(request, transaction, now)
+        return [
+            Noted(Event.UNKNOWN_DIALOG),
+            *self._core.respond(transaction, request, 481, now),
+        ]
 
     def _no_room(self, flow: Flow, now: float) -> Event | None:
         """Why nothing new may begin, if so."""
@@ -250,24 +257,19 @@ class UserAgentServer:
                 return True
         return False
 
-    def _unknown_dialog(
-        self, request: Request, transaction: AnyServerTransaction, now: float
-    ) -> list[Effect]:
-        return [
-            Noted(Event.UNKNOWN_DIALOG),
-            *self._core.respond(transaction, request, 481, now),
-        ]
-
     def _refuse_statelessly(
         self, request: Request, flow_back: Flow, why: Event = Event.TRANSACTION_LIMIT
     ) -> list[Effect]:
-        """503 without a transaction: each repetition is refused like the first (8.2.7)."""
-        tag = self._core.ids.tag()
-        response = make_response(request, 503, to_tag=tag, headers=[self._core.server])
-        return [
-            Noted(why),
-            Send(response.serialize(), flow_back, response.status),
-        ]
+        return [Noted(why), *self._answer_statelessly(request, Rejection(503), flow_back)]
+
+    def _answer_statelessly(
+        self, request: Request, answer: Rejection, flow_back: Flow
+    ) -> list[Effect]:
+        """Without a transaction: each repetition is answered like the first (8.2.7)."""
+        tag = None if request.to.tag is not None else self._core.ids.tag()
+        headers = [*answer.headers, self._core.server]
+        response = make_response(request, answer.status, to_tag=tag, headers=headers)
+        return [Send(response.serialize(), flow_back, response.status)]
 
     def _deliver(self, effects: list[TransactionEffect], now: float) -> list[Effect]:
         """Of what a server transaction hands on, an ACK is for its session."""

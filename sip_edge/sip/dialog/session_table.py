@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sip_edge.sip.dialog.inbound_session import InboundSession
 from sip_edge.sip.dialog.outbound_session import OutboundSession
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from sip_edge.sip.transaction.key import OriginKey
 
 Session = InboundSession | OutboundSession
+
+MAX_REQUESTS: Final = 512
+REQUESTS_SECONDS: Final = 32.0
+"""What one call may ask in the time for which each request is remembered (64*T1): keys by INFO come
+ten a second. A call that asks more must not use up the transactions of all others."""
 
 
 class SessionTable:
@@ -25,6 +30,7 @@ class SessionTable:
         self._origins: dict[OriginKey, Session] = {}
         self._lingering: set[int] = set()
         self._deadlines: DeadlineQueue[int] = DeadlineQueue()
+        self._asked: dict[int, tuple[float, int]] = {}
         self._last_number = 0
 
     def __len__(self) -> int:
@@ -59,6 +65,14 @@ class SessionTable:
         """The session that an INVITE has made, on whatever way it comes again."""
         return self._origins.get(origin)
 
+    def may_ask(self, session: Session, now: float) -> bool:
+        """False if the peer has sent too many requests within this dialog of late."""
+        since, count = self._asked.get(session.number, (now, 0))
+        if now - since >= REQUESTS_SECONDS:
+            since, count = now, 0
+        self._asked[session.number] = (since, count + 1)
+        return count < MAX_REQUESTS
+
     def settle(self, session: Session) -> None:
         """Note what an input has changed: the dialog, the deadline, the end."""
         number = session.number
@@ -89,6 +103,7 @@ class SessionTable:
         number = session.number
         del self._sessions[number]
         self._lingering.discard(number)
+        self._asked.pop(number, None)
         self._deadlines.set(number, None)
         self._forget_dialog(number)
         if session.origin is not None:

@@ -235,3 +235,20 @@ def test_repetition_of_a_call_that_found_no_room_is_no_call_when_there_is_room(b
     assert statuses(endpoint.receive_datagram(invite, UDP_FLOW, 32.6)) == [503]
     again = request_bytes("INVITE", branch="z9hG4bK-second", cseq=2, body=OFFER)
     assert statuses(endpoint.receive_datagram(again, UDP_FLOW, 32.7)) == [100]
+
+
+def test_call_that_asks_without_end_leaves_transactions_to_the_others() -> None:
+    greedy, other = Caller(), Caller(call_id="call-2")
+    endpoint = make_endpoint(max_transactions=600)
+    for number, caller in enumerate((greedy, other), start=1):
+        invite = caller.invite(branch=f"z9hG4bK-invite-{number}")
+        endpoint.receive_datagram(invite, caller.flow, 0.0)
+        caller.to_tag = responses(endpoint.answer(number, ANSWER, 0.0))[0].to.tag or ""
+        endpoint.receive_datagram(caller.ack(), caller.flow, 0.0)
+    answers = [
+        statuses(endpoint.receive_datagram(greedy.request("INFO"), UDP_FLOW, 1.0))[0]
+        for _ in range(800)
+    ]
+    assert [answers.count(status) for status in (200, 503)] == [512, 288]
+    assert statuses(endpoint.receive_datagram(other.request("INFO"), UDP_FLOW, 1.0)) == [200]
+    assert statuses(endpoint.receive_datagram(greedy.request("BYE"), UDP_FLOW, 1.0)) == [200]

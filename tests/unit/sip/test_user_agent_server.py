@@ -294,12 +294,13 @@ def test_ack_that_belongs_to_nothing_is_noted_and_not_answered() -> None:
     assert effects == [Noted(Event.STRAY_ACK)]
 
 
-def test_ack_for_a_481_is_absorbed_by_its_invite() -> None:
+@pytest.mark.parametrize("method", ["INVITE", "INFO", "FOO"])
+def test_request_of_an_unknown_dialog_takes_no_transaction(method: str) -> None:
     endpoint = make_endpoint()
-    endpoint.receive_datagram(request_bytes("INVITE", to_tag="nobody"), UDP_FLOW, 0.0)
+    ask(endpoint, method, to_tag="nobody")
     ack = request_bytes("ACK", to_tag="nobody")
-    assert endpoint.receive_datagram(ack, UDP_FLOW, 0.1) == []
-    assert of_type([e for _, e in run_timers(endpoint, 60.0)], Send) == []
+    assert of_type(endpoint.receive_datagram(ack, UDP_FLOW, 0.1), Send) == []
+    assert (endpoint.transactions, endpoint.next_timeout()) == (0, None)
 
 
 def test_response_goes_to_the_source_at_the_port_of_the_via_without_rport() -> None:
@@ -383,15 +384,14 @@ def test_bye_is_taken_beyond_the_transaction_limit() -> None:
     assert statuses(endpoint.receive_datagram(caller.request("BYE"), UDP_FLOW, 1.0)) == [200]
 
 
-@pytest.mark.parametrize("method", ["INFO", "CANCEL"])
-def test_at_a_quarter_over_the_limit_nothing_is_taken_any_more(method: str) -> None:
+def test_at_a_quarter_over_the_limit_nothing_is_taken_but_what_ends_a_call() -> None:
     caller = Caller()
     endpoint = make_endpoint(max_transactions=4)
     endpoint.receive_datagram(caller.invite(), UDP_FLOW, 0.0)
     endpoint.answer(1, ANSWER, 0.0)
     for _ in range(4):
         endpoint.receive_datagram(caller.request("INFO"), UDP_FLOW, 0.0)
-    data = caller.cancel() if method == "CANCEL" else caller.request(method)
-    effects = endpoint.receive_datagram(data, UDP_FLOW, 1.0)
-    assert statuses(effects) == [503]
     assert endpoint.transactions == 5
+    for data, status in ((caller.request("INFO"), 503), (caller.request("BYE"), 200)):
+        assert statuses(endpoint.receive_datagram(data, UDP_FLOW, 1.0)) == [status]
+    assert (endpoint.sessions, endpoint.transactions) == (0, 6)

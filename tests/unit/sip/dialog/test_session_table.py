@@ -87,3 +87,14 @@ def test_sessions_come_due_in_the_order_of_their_deadlines() -> None:
     assert table.pop_due(10.0) is None
     assert table.pop_due(70.0) is first
     assert table.pop_due(70.0) is second
+
+
+def test_session_may_ask_512_times_in_32_seconds_and_another_one_as_often() -> None:
+    table = SessionTable()
+    session, other = make_session(1, "call-1"), make_session(2, "call-2")
+    for each in (session, other):
+        table.add(each)
+    assert all(table.may_ask(session, number / 100) for number in range(512))
+    assert not table.may_ask(session, 31.9)
+    assert table.may_ask(other, 31.9)
+    assert table.may_ask(session, 32.0)
