@@ -66,6 +66,13 @@ class Gate:
             problem = {"type": "value_error", "loc": ("query",), "msg": "must not contain NUL"}
             await invalid([problem], path)(scope, receive, send)
             return
+        if _is_framed_twice(scope):
+            error = ProvisioningError(
+                ErrorCode.INVALID_REQUEST,
+                "A request must not have both Content-Length and Transfer-Encoding.",
+            )
+            await error_response(error, {"Connection": "close"})(scope, receive, send)
+            return
         try:
             if path == PROTECTED or path.startswith(f"{PROTECTED}/"):
                 principal = await self._authenticate(scope)
@@ -144,6 +151,15 @@ class Gate:
                 raise _too_large(most)
             if not message.get("more_body", False):
                 return bytes(body)
+
+
+def _is_framed_twice(scope: Scope) -> bool:
+    """Where a proxy believes the other header, what it takes for a body is a request to us.
+
+    RFC 9112 section 6.1: "ought to be handled as an error", and the connection must be closed.
+    """
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names and b"transfer-encoding" in names
 
 
 def _is_json(scope: Scope) -> bool:

@@ -193,3 +193,13 @@ async def test_pages_for_operators_need_no_key() -> None:
         assert [
             (await client.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics")
         ] == [200, 200, 200]
+
+
+async def test_request_with_two_lengths_is_refused_and_the_connection_closed() -> None:
+    world = await control_world()
+    both = {"Content-Length": "4", "Transfer-Encoding": "chunked"}
+    answer = await world.call("POST", "/v1/agents", headers=both, content=b"0\r\n\r\n")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "INVALID_REQUEST"
+    assert answer.headers["connection"] == "close"
