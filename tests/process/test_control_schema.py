@@ -127,6 +127,7 @@ def surface(control: ControlEdge) -> Iterator[Surface]:
     surface.session.close()
 
 
+@pytest.mark.timeout(300)
 def test_api_is_what_its_openapi_says(surface: Surface) -> None:
     for operation, mode in itertools.product(surface.operations, MODES):
         try_out(surface, operation.as_strategy(mode))
