@@ -19,6 +19,7 @@ from sip_edge.provisioning.reconcile import BATCH, PAUSE_SECONDS, Reconciler
 from sip_edge.provisioning.values import CarrierCredentials
 from sip_edge.storage.number_rows import PostgresNumbers
 from sip_edge.storage.purchase_rows import PostgresPurchases
+from sip_edge.tasks import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,20 +114,38 @@ def make_number_services(
 
 
 async def keep_reconciling(reconciler: Reconciler) -> None:
-    """Work off purchases until cancelled, however long the database is away."""
+    """Work off purchases until cancelled, however long the database is away.
+
+    A fault of ours ends one round and is logged and counted: the others' money is still at stake.
+    """
     is_known = False
     while True:
+        # A task of its own: whatever fails in it, this loop lives on.
+        working = spawn(_round(reconciler), name="purchases")
         try:
-            count = await reconciler.run_once()
+            await asyncio.wait({working})
+        finally:
+            working.cancel()
+        if working.exception() is not None:
             is_known = False
-        except ProvisioningError as error:
-            if not is_known:
-                is_known = True
-                _log.warning("reconciler_waits", reason=error.message)
             await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
             continue
-        if count < BATCH:
+        found = working.result()
+        if isinstance(found, ProvisioningError):
+            if not is_known:
+                _log.warning("reconciler_waits", reason=found.message)
+            await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+        elif found < BATCH:
             await asyncio.sleep(PAUSE_SECONDS)
+        is_known = isinstance(found, ProvisioningError)
+
+
+async def _round(reconciler: Reconciler) -> int | ProvisioningError:
+    """How many purchases were due, or why nobody knows."""
+    try:
+        return await reconciler.run_once()
+    except ProvisioningError as error:
+        return error
 
 
 class PlatformDoor:

@@ -75,14 +75,17 @@ class TwilioTrunks:
         reply = await self._http.read(url, [("PageSize", str(PAGE_SIZE))])
         present = list(fields.items(reply.body, "origination_urls"))
         wanted = origination_uri.lower()
-        for each in present:
-            if (fields.text(each, "sip_url") or "").lower() == wanted:
-                entry = fields.identifier(each, "sid")
-                if fields.flag(each, "enabled") is False and entry is not None:
-                    await self._http.write("POST", f"{url}/{entry}", form=[("Enabled", "true")])
-                return True
-        if not is_ours and any(fields.flag(each, "enabled") is not False for each in present):
+        in_use = [each for each in present if fields.flag(each, "enabled") is not False]
+        here = [each for each in present if (fields.text(each, "sip_url") or "").lower() == wanted]
+        if any(each in in_use for each in here):
+            return True
+        if in_use and not is_ours:
             return False
+        for each in here:
+            entry = fields.identifier(each, "sid")
+            if entry is not None:
+                await self._http.write("POST", f"{url}/{entry}", form=[("Enabled", "true")])
+                return True
         await self._http.write(
             "POST",
             url,

@@ -88,7 +88,15 @@ class PurchaseStore(Protocol):
     async def by_number(self, workspace_id: UUID, number_id: UUID) -> Purchase | None: ...
 
     async def save(self, purchase: Purchase) -> Purchase | None:
-        """Write what has changed and count `version` up; None if somebody else wrote meanwhile."""
+        """Write what has changed and count `version` up; None if somebody else wrote meanwhile.
+
+        None as well if the number is to be given back while another purchase of it is under way:
+        that one comes first.
+        """
+        ...
+
+    async def is_sold(self, phone_number: str) -> bool:
+        """True if somebody, in any workspace, has this number from a purchase."""
         ...
 
     async def finish(self, purchase: Purchase, number: NewNumber) -> Purchase | None:
@@ -101,7 +109,11 @@ class PurchaseStore(Protocol):
     async def give_back(
         self, workspace_id: UUID, number_id: UUID, *, now: datetime, due_at: datetime
     ) -> Purchase | None:
-        """Take the row of a purchased number out, and make its purchase RELEASING."""
+        """Take the row of a purchased number out, and make its purchase RELEASING.
+
+        Raises ProvisioningError(PURCHASE_PENDING) while another purchase of the number is under
+        way: it cannot succeed, and is soon over.
+        """
         ...
 
     async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[Purchase]:

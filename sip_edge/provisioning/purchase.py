@@ -204,8 +204,9 @@ class Purchases:
                 await self._sleep(POLL_SECONDS)
             purchase = after
         if not _is_settled(purchase):
-            # Let go of it: the reconciler need not wait for the lease to end.
-            await self._store.save(replace(purchase, due_at=self._clock()))
+            # Let go of it: the reconciler need not wait for the lease to end, nor as long as if it
+            # had asked as often.
+            await self._store.save(replace(purchase, due_at=self._clock(), attempts=0))
         return purchase
 
     async def _join(

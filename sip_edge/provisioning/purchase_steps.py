@@ -57,7 +57,9 @@ DOUBT: Final = timedelta(hours=24)
 DOUBTFUL_PAUSE: Final = timedelta(hours=1)
 
 UNFINISHED: Final = timedelta(hours=1)
-"""A number that was bought and cannot be attached for so long is given back."""
+LEAST_TRIES: Final = 5
+"""A number that was bought and cannot be attached for so long is given back. Only if that was tried
+so often: after an hour in which nobody worked here, the customer gets the number."""
 
 _BUYING_COSTS_TIME: Final = timedelta(seconds=30)
 """Money is not spent in the last part of a lease: by then somebody else may have the purchase."""
@@ -161,6 +163,9 @@ class PurchaseSteps:
     async def _doubt(self, purchase: Purchase, account: CarrierAccount) -> Purchase:
         order = await account.find_order(purchase.phone_number, reference=purchase.reference)
         if order is not None and order.state is OrderState.BOUGHT:
+            if await self._store.is_sold(purchase.phone_number):
+                # Another purchase has brought it since, and somebody gets calls on it.
+                return await self._write(purchase, state=PurchaseState.FAILED)
             return await self._write(_with(purchase, order.number), state=PurchaseState.RELEASING)
         is_open = order is not None and order.state is OrderState.PENDING
         if not is_open and self._age(purchase) >= DOUBT:
@@ -170,7 +175,7 @@ class PurchaseSteps:
     async def _finish(self, purchase: Purchase, account: CarrierAccount) -> Purchase:
         """Attach the number to the trunk if need be, and write its row."""
         owned = await account.find_number(purchase.phone_number)
-        if self._age(purchase) >= UNFINISHED:
+        if self._age(purchase) >= UNFINISHED and purchase.attempts >= LEAST_TRIES:
             return await self._write(
                 purchase, state=PurchaseState.RELEASING, failure=ErrorCode.CARRIER_UNAVAILABLE
             )

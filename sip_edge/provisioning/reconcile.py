@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.provisioning.errors import ProvisioningError
 from sip_edge.provisioning.number_values import PurchaseState
 from sip_edge.provisioning.purchase_steps import LEASE
 
@@ -36,12 +37,25 @@ class Reconciler:
         self._clock = clock
 
     async def run_once(self) -> int:
-        """Make the next steps of some purchases; how many were due."""
+        """Make the next steps of some purchases; how many were due.
+
+        A fault of ours at one of them is raised when the others have had their turn: the oldest
+        comes first each time, and must not keep the rest from theirs.
+        """
         now = self._clock()
         taken = await self._store.lease(now=now, until=now + LEASE, limit=BATCH)
+        fault: Exception | None = None
         for purchase in taken:
-            if self._clock() < purchase.due_at:
+            if self._clock() >= purchase.due_at:
+                continue
+            try:
                 await self._work(purchase)
+            except ProvisioningError:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised below
+                fault = fault or error
+        if fault is not None:
+            raise fault
         return len(taken)
 
     async def _work(self, purchase: Purchase) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from sip_edge.provisioning.errors import ErrorCode, ProvisioningError
-from sip_edge.provisioning.number_values import Purchase, PurchaseState
+from sip_edge.provisioning.number_values import Origin, Purchase, PurchaseState
 from sip_edge.storage.number_rows import insert_number, taken
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ INSERT INTO purchases (
 ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
 """
-_IS_HELD: Final = "SELECT is_verified FROM phone_numbers WHERE phone_number = $1"
+_HELD: Final = "SELECT is_verified, origin FROM phone_numbers WHERE phone_number = $1"
 _UNDER_WAY: Final = f"""
 SELECT {_COLUMNS} FROM purchases
 WHERE phone_number = $1 AND state IN ('ordering', 'bought', 'releasing')
@@ -68,6 +68,9 @@ UPDATE purchases SET due_at = $2, version = version + 1
 WHERE id IN (SELECT id FROM due) RETURNING {_COLUMNS}
 """
 
+GIVE_BACK_RETRY_SECONDS: Final = 5.0
+"""When to ask again: a carrier refuses to sell what we have within a second or two."""
+
 
 class PostgresPurchases:
     """See provisioning.number_ports.PurchaseStore."""
@@ -77,7 +80,7 @@ class PostgresPurchases:
 
     async def record(self, purchase: Purchase) -> tuple[Purchase, bool]:
         """See PurchaseStore.record."""
-        held = await self._database.fetchrow(_IS_HELD, purchase.phone_number)
+        held = await self._database.fetchrow(_HELD, purchase.phone_number)
         if held is not None and held["is_verified"]:
             raise taken()
         row = await self._database.fetchrow(
@@ -116,7 +119,15 @@ class PostgresPurchases:
 
     async def save(self, purchase: Purchase) -> Purchase | None:
         """See PurchaseStore.save."""
-        return await self._one(_SAVE, *_changes(purchase))
+        try:
+            return await self._one(_SAVE, *_changes(purchase))
+        except asyncpg.UniqueViolationError:
+            return None
+
+    async def is_sold(self, phone_number: str) -> bool:
+        """See PurchaseStore.is_sold."""
+        held = await self._database.fetchrow(_HELD, phone_number)
+        return held is not None and held["origin"] == Origin.PURCHASED.value
 
     async def finish(self, purchase: Purchase, number: NewNumber) -> Purchase | None:
         """See PurchaseStore.finish."""
@@ -135,11 +146,18 @@ class PostgresPurchases:
         self, workspace_id: UUID, number_id: UUID, *, now: datetime, due_at: datetime
     ) -> Purchase | None:
         """See PurchaseStore.give_back."""
-        async with self._database.transaction() as connection:
-            row = await connection.fetchrow(_GIVE_BACK, workspace_id, number_id, now, due_at)
-            if row is None:
-                return None
-            await connection.execute(_REMOVE_NUMBER, workspace_id, number_id)
+        try:
+            async with self._database.transaction() as connection:
+                row = await connection.fetchrow(_GIVE_BACK, workspace_id, number_id, now, due_at)
+                if row is None:
+                    return None
+                await connection.execute(_REMOVE_NUMBER, workspace_id, number_id)
+        except asyncpg.UniqueViolationError as error:
+            raise ProvisioningError(
+                ErrorCode.PURCHASE_PENDING,
+                "Somebody is trying to buy this number; try again.",
+                retry_after_seconds=GIVE_BACK_RETRY_SECONDS,
+            ) from error
         return _purchase(row)
 
     async def lease(self, *, now: datetime, until: datetime, limit: int) -> Sequence[Purchase]:

@@ -287,6 +287,42 @@ async def test_giving_back_takes_the_number_out_once(subject: Subject) -> None:
     assert caught.value.code is ErrorCode.NUMBER_UNAVAILABLE
 
 
+async def test_what_turns_up_is_not_given_back_while_the_number_is_bought_again(
+    subject: Subject,
+) -> None:
+    first, _ = await subject.purchases.record(subject.purchase())
+    doubtful = await subject.purchases.save(replace(first, state=PurchaseState.DOUBTFUL))
+    assert doubtful is not None
+    second, is_new = await subject.purchases.record(subject.purchase())
+    assert is_new
+    returned = replace(doubtful, state=PurchaseState.RELEASING)
+    assert await subject.purchases.save(returned) is None
+    assert await subject.purchases.find(first.id) == doubtful
+    await subject.purchases.save(replace(second, state=PurchaseState.FAILED))
+    assert await subject.purchases.save(returned) is not None
+
+
+async def test_a_number_that_somebody_tries_to_buy_is_given_back_a_little_later(
+    subject: Subject,
+) -> None:
+    ordered, _ = await subject.purchases.record(subject.purchase())
+    await subject.purchases.save(replace(ordered, state=PurchaseState.ACTIVE))
+    await subject.purchases.record(subject.purchase(workspace_id=subject.other))
+    with pytest.raises(ProvisioningError) as caught:
+        await subject.purchases.give_back(
+            subject.workspace, ordered.number_id, now=EPOCH, due_at=EPOCH
+        )
+    assert caught.value.code is ErrorCode.PURCHASE_PENDING
+
+
+async def test_a_number_is_sold_while_it_has_the_row_of_a_purchase(subject: Subject) -> None:
+    await subject.numbers.add(subject.number(workspace_id=subject.other), None)
+    assert not await subject.purchases.is_sold(NUMBER)
+    await subject.active()
+    assert await subject.purchases.is_sold(NUMBER)
+    assert not await subject.purchases.is_sold("+12025550101")
+
+
 async def test_what_is_due_is_leased_to_one_alone(subject: Subject) -> None:
     for n in range(3):
         due_at = EPOCH + n * MINUTE

@@ -85,6 +85,16 @@ async def test_a_trunk_that_leads_elsewhere_is_left_alone(
     assert [url["sip_url"] for url in fake.urls[theirs]] == [ELSEWHERE]
 
 
+async def test_our_uri_stays_switched_off_on_a_trunk_that_leads_elsewhere(
+    fake: FakeTwilio, account: CarrierAccount
+) -> None:
+    theirs = fake.add_trunk("Theirs", "their.pstn.twilio.com", ORIGINATION_URI, ELSEWHERE)
+    fake.urls[theirs][0]["enabled"] = False
+    hint = TrunkHint(domain="their.pstn.twilio.com", trunk_id=theirs)
+    assert await account.ensure_trunk(ORIGINATION_URI, hint) != theirs
+    assert [url["enabled"] for url in fake.urls[theirs]] == [False, True]
+
+
 async def test_an_origination_uri_that_was_switched_off_is_switched_on(
     fake: FakeTwilio, account: CarrierAccount
 ) -> None:

@@ -203,7 +203,13 @@ class InMemoryPurchases:
         known = self._tables.purchases[purchase.id]
         if known.version != purchase.version:
             return None
+        if purchase.state in UNDER_WAY and self._has_rival(purchase):
+            return None
         return self._write(purchase)
+
+    async def is_sold(self, phone_number: str) -> bool:
+        held = self._tables.holder(phone_number)
+        return held is not None and held.origin is Origin.PURCHASED
 
     async def finish(self, purchase: Purchase, number: NewNumber) -> Purchase | None:
         if self._tables.purchases[purchase.id].version != purchase.version:
@@ -217,6 +223,8 @@ class InMemoryPurchases:
         purchase = await self.by_number(workspace_id, number_id)
         if purchase is None or purchase.state is not PurchaseState.ACTIVE:
             return None
+        if self._has_rival(purchase):
+            raise ProvisioningError(ErrorCode.PURCHASE_PENDING, "being bought")
         self._tables.drop(number_id)
         return self._write(
             replace(
@@ -239,6 +247,13 @@ class InMemoryPurchases:
         )[:limit]
         taken = [self._write(replace(each, due_at=until)) for each in due]
         return sorted(taken, key=lambda each: each.created_at)
+
+    def _has_rival(self, purchase: Purchase) -> bool:
+        return any(
+            other.phone_number == purchase.phone_number and other.id != purchase.id
+            for other in self._tables.purchases.values()
+            if other.state in UNDER_WAY
+        )
 
     def _write(self, purchase: Purchase) -> Purchase:
         written = replace(purchase, version=purchase.version + 1)

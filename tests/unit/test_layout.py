@@ -49,7 +49,6 @@ TESTED_ELSEWHERE = {
     "app/control_keys.py": "process/test_control_api.py",
     "app/control_process.py": "process/test_control_api.py",
     "app/http_side.py": "process/test_serve.py",
-    "app/number_services.py": "process/test_purchases_of_a_process.py",
     "provisioning/carrier_port.py": "unit/provisioning/test_purchase.py",
     "provisioning/number_values.py": "contract/test_number_stores.py",
     "storage/number_rows.py": "contract/test_number_stores.py",

@@ -22,6 +22,7 @@ from sip_edge.provisioning.carrier_port import CarrierError, CarrierFault
 from sip_edge.provisioning.errors import ErrorCode
 from sip_edge.provisioning.number_values import (
     NewNumber,
+    Origin,
     Purchase,
     PurchaseRequest,
     PurchaseState,
@@ -85,6 +86,19 @@ async def test_an_order_that_arrives_when_nobody_waits_any_more_is_given_back(
     assert (len(carrier.sold), carrier.returned) == (1, [NUMBER])
 
 
+async def test_an_order_that_turns_up_takes_no_number_from_whoever_bought_it_since(
+    world: NumberWorld, carrier: AccountInMemory
+) -> None:
+    await lost_order(world, carrier)
+    await after(world, timedelta(minutes=5))
+    doubtful = await after(world, timedelta(minutes=20))
+    carrier.catch_up()
+    bought = replace(proved_by_another(doubtful), origin=Origin.PURCHASED)
+    world.tables.insert(bought, None)
+    assert (await after(world, timedelta(hours=2))).state is PurchaseState.FAILED
+    assert carrier.returned == []
+
+
 async def test_an_order_that_the_carrier_has_confirmed_is_waited_for_however_long(
     world: NumberWorld, carrier: AccountInMemory
 ) -> None:
@@ -140,6 +154,17 @@ async def test_a_number_that_cannot_be_attached_for_an_hour_is_given_back(
         await after(world, timedelta(minutes=10))
     assert world.only_purchase().state is PurchaseState.RELEASED
     assert carrier.owned == {}
+
+
+async def test_a_number_is_finished_after_hours_in_which_nobody_worked_on_it(
+    world: NumberWorld, carrier: AccountInMemory
+) -> None:
+    carrier.fail("find_number", *[DOWN] * 30)
+    assert (await world.purchases.purchase(WORKSPACE, WANTED)).status == "pending"
+    assert world.only_purchase().state is PurchaseState.BOUGHT
+    carrier.faults.clear()
+    assert (await after(world, timedelta(hours=3))).state is PurchaseState.ACTIVE
+    assert carrier.returned == []
 
 
 async def test_a_number_that_its_owner_proved_meanwhile_is_given_back(
