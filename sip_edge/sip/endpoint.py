@@ -122,10 +122,11 @@ class Endpoint:
     def flow_closed(self, flow: Flow, now: float) -> list[Effect]:
         """A connection is gone. Calls outlive their connections, so that nothing happens to them.
 
-        The next request of such a call opens a connection of its own (RFC 3261 18.1.1). A call
-        whose peer is really gone ends when that fails, or when its sound stops.
+        The next request of such a call opens a connection of its own (RFC 3261 18.1.1), and so does
+        one that went out too late to arrive. A call whose peer is really gone ends when that fails,
+        or when its sound stops.
         """
-        return []
+        return [*self._transactions.flow_closed(flow)]
 
     def send_failed(self, key: str, now: float) -> list[Effect]:
         """A `SendTo` could not be carried out: a transport error, as in 17.1.4."""

@@ -74,6 +74,7 @@ class UserAgent:
         self._legs: dict[int, Leg] = {}
         self._effects: deque[Effect] = deque()
         self._is_performing = False
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._received_at = 0.0
@@ -89,6 +90,7 @@ class UserAgent:
 
     def close(self) -> None:
         """Forget the timer; the sockets are closed by whoever opened them."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -116,8 +118,9 @@ class UserAgent:
             self.perform(self.endpoint.receive_error(error.cause, flow, self.now()))
 
     def stream_closed(self, flow: Flow) -> None:
-        """A connection is gone."""
-        self.perform(self.endpoint.flow_closed(flow, self.now()))
+        """A connection is gone; after `close` all are, and nothing is sent again."""
+        if not self._is_closed:
+            self.perform(self.endpoint.flow_closed(flow, self.now()))
 
     # What goes out.
 

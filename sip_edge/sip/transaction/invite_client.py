@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,14 @@ class InviteClientTransaction:
                 return [Noted(Event.RETRANSMISSION_RECEIVED), self._ack]
             case _:
                 return []
+
+    def flow_closed(self, flow: Flow) -> list[SendTo]:
+        """The connection that it was sent on is gone: it may not have arrived, so it goes again."""
+        if self._send.flow != flow or self.state is not State.CALLING:
+            return []
+        self._flow = None
+        self._send = replace(self._send, flow=None)
+        return [self._send]
 
     def transport_failed(self) -> list[TransactionEffect]:
         """The INVITE, or the ACK, could not be sent."""

@@ -179,6 +179,10 @@ class TransactionLayer:
         self._settle_client(transaction)
         return effects
 
+    def flow_closed(self, flow: Flow) -> list[SendTo]:
+        """A connection is gone: what was sent on it and has no answer goes out again."""
+        return [send for client in self._clients.values() for send in client.flow_closed(flow)]
+
     def abandon(self, transaction: InviteClientTransaction) -> None:
         """End a cancelled INVITE that never got its final response (9.1)."""
         transaction.abandon()

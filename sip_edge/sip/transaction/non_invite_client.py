@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,16 @@ class ClientTransaction:
                 return [PassToUser(response)]
             case _:
                 return [Noted(Event.RETRANSMISSION_RECEIVED)]
+
+    def flow_closed(self, flow: Flow) -> list[SendTo]:
+        """The connection that it was sent on is gone: it may never have arrived, so it goes again.
+
+        A peer that has it takes it for a repetition.
+        """
+        if self._send.flow != flow or self.state not in (State.TRYING, State.PROCEEDING):
+            return []
+        self._send = replace(self._send, flow=None)
+        return [self._send]
 
     def transport_failed(self) -> list[TransactionEffect]:
         """The request could not be sent."""

@@ -31,6 +31,7 @@ from sip_edge.sip.effects import (
     InviteReceived,
     Noted,
     Send,
+    SendTo,
     SessionEnded,
 )
 from sip_edge.sip.endpoint import Endpoint
@@ -118,6 +119,14 @@ def test_call_over_a_stream_outlives_its_connection() -> None:
     )
     assert statuses(effects) == [200]
     assert only(effects, Send).flow == newer
+
+
+def test_bye_on_a_connection_that_is_already_gone_goes_out_again() -> None:
+    endpoint = established(Caller(flow=TCP_FLOW))
+    bye = only(endpoint.hang_up(1, 1.0), SendTo)
+    again = only(endpoint.flow_closed(TCP_FLOW, 1.1), SendTo)
+    assert (bye.flow, again.flow) == (TCP_FLOW, None)
+    assert (bye.data, bye.hop, bye.key) == (again.data, again.hop, again.key)
 
 
 def test_failure_of_a_request_that_nobody_waits_for_is_ignored() -> None:

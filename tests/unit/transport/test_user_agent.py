@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from support.messages import Caller, make_endpoint, request_bytes
+import pytest
+from support.messages import TCP_FLOW, Caller, make_endpoint, request_bytes
 from support.ticks import Ticks
 from support.virtual_time import run
 
 from sip_edge.resolver import ResolveError, ResolveFailure, Service
 from sip_edge.sip.effects import Event, InviteReceived, SessionEffect, SessionEnded
 from sip_edge.sip.flow import Address, Flow, NextHop, Transport
+from sip_edge.transport.targets import Peer
 from sip_edge.transport.user_agent import UserAgent
 
 
@@ -186,3 +188,44 @@ def test_junk_is_counted_and_changes_nothing() -> None:
     assert world.observer.invites == 0
     assert Event.PARSE_ERROR in world.observer.events
     assert world.observer.statuses == [200]
+
+
+class _Streams:
+    """Takes what is sent on a connection; a new one is only noted."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.opened: list[Peer] = []
+
+    def send(self, data: bytes, flow: Flow) -> bool:
+        self.sent.append(data.partition(b" ")[0])
+        return True
+
+    async def flow_to(self, peer: Peer) -> Flow:
+        self.opened.append(peer)
+        raise ConnectionRefusedError("refused")
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_bye_on_a_connection_that_breaks_goes_out_again_unless_all_is_over(
+    is_running: bool,
+) -> None:
+    async def main() -> _Streams:
+        world, caller, streams = _World(), Caller(flow=TCP_FLOW), _Streams()
+        world.agent.bind(udp=None, streams=streams)  # type: ignore[arg-type]
+        world.agent.receive_stream_message(caller.invite(), TCP_FLOW)
+        endpoint = world.agent.endpoint
+        world.agent.perform(endpoint.answer(1, b"v=0\r\n", world.agent.now()))
+        world.agent.receive_stream_message(caller.ack(), TCP_FLOW)
+        world.agent.perform(endpoint.hang_up(1, world.agent.now()))
+        if not is_running:
+            world.agent.close()
+        world.agent.stream_closed(TCP_FLOW)
+        await asyncio.sleep(1.0)
+        world.agent.close()
+        return streams
+
+    streams = run(main())
+
+    assert streams.sent == [b"SIP/2.0", b"SIP/2.0", b"BYE"]
+    assert [peer.address.host for peer in streams.opened] == ["198.51.100.7"] * is_running

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from support.messages import CALLER_HOP, make_request_of, make_response_of
+from support.messages import CALLER_HOP, TCP_FLOW, make_request_of, make_response_of
 
 from sip_edge.sip.effects import Event, Noted, SendTo
 from sip_edge.sip.flow import NextHop, Transport
@@ -160,3 +160,21 @@ def test_other_responses_after_a_2xx_are_ignored(status: int) -> None:
 
 def test_request_that_cannot_be_sent_fails_the_transaction() -> None:
     assert transaction_in(S.CALLING).transport_failed() == [TransactionFailed(Failure.TRANSPORT)]
+
+
+def test_invite_goes_out_again_once_when_its_connection_is_gone_without_a_word() -> None:
+    tx = InviteClientTransaction(
+        request=INVITE, hop=TCP_HOP, flow=TCP_FLOW, settings=DEFAULT_TIMERS, session=1
+    )
+    [first] = tx.start(0.0)
+    assert tx.flow_closed(TCP_FLOW) == [SendTo(first.data, TCP_HOP, None, first.key)]
+    assert tx.flow_closed(TCP_FLOW) == []
+
+
+def test_invite_that_has_arrived_does_not_care_for_its_connection() -> None:
+    tx = InviteClientTransaction(
+        request=INVITE, hop=TCP_HOP, flow=TCP_FLOW, settings=DEFAULT_TIMERS, session=1
+    )
+    tx.start(0.0)
+    tx.receive_response(response(100), 0.1)
+    assert tx.flow_closed(TCP_FLOW) == []

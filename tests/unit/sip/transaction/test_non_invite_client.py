@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from support.messages import CALLER_HOP, make_request_of, make_response_of
+from support.messages import CALLER_HOP, TCP_FLOW, TLS_FLOW, make_request_of, make_response_of
 
 from sip_edge.sip.effects import Event, Noted, SendTo
 from sip_edge.sip.flow import NextHop, Transport
@@ -112,3 +112,22 @@ def test_final_response_over_a_reliable_transport_ends_the_transaction_at_once()
 @pytest.mark.parametrize("state", [S.TRYING, S.PROCEEDING])
 def test_request_that_cannot_be_sent_fails_the_transaction(state: State) -> None:
     assert transaction_in(state).transport_failed() == [TransactionFailed(Failure.TRANSPORT)]
+
+
+def test_request_goes_out_again_once_when_its_connection_is_gone_without_an_answer() -> None:
+    tx = ClientTransaction(
+        request=BYE, hop=TCP_HOP, flow=TCP_FLOW, settings=DEFAULT_TIMERS, session=1
+    )
+    [first] = tx.start(0.0)
+    assert tx.flow_closed(TLS_FLOW) == []
+    assert tx.flow_closed(TCP_FLOW) == [SendTo(first.data, TCP_HOP, None, first.key)]
+    assert tx.flow_closed(TCP_FLOW) == []
+
+
+def test_answered_request_does_not_care_for_its_connection() -> None:
+    tx = ClientTransaction(
+        request=BYE, hop=TCP_HOP, flow=TCP_FLOW, settings=DEFAULT_TIMERS, session=1
+    )
+    tx.start(0.0)
+    tx.receive_response(response(200), 0.1)
+    assert tx.flow_closed(TCP_FLOW) == []
