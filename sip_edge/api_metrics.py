@@ -13,6 +13,8 @@ CLASSES: Final = ("2xx", "3xx", "4xx", "5xx", "none")
 LATENCY: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 """A read takes a millisecond or two, a purchase waits for the carrier."""
 OTHER: Final = "other"
+FAULT: Final = 500
+"""Other statuses of 5xx are outages: of the database, of a carrier."""
 PURCHASES: Final = ("ordering", "bought", "active", "failed", "doubtful", "releasing", "released")
 """What can become of a number that is bought; see provisioning.number_values.PurchaseState."""
 
@@ -61,6 +63,8 @@ class ApiMetrics:
         if counter is None:
             counter = self._requests[OTHER, kind if kind in CLASSES else "none"]
         counter.inc()
+        if status == FAULT:
+            self.internal_errors.inc()
         self._latency.observe(seconds)
 
     def purchase_moved(self, state: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sip_edge.api.control.app import operations
+from sip_edge.api_metrics import ApiMetrics
 from sip_edge.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +25,7 @@ _COUNTED_ELSEWHERE = re.compile(r'count_elsewhere\(\s*"(\w+)"')
 
 
 def exported() -> dict[str, dict[str, set[str]]]:
-    """Every sample that the server exports: its name, its labels, and their values.
+    """Every sample that the server and the control API export: name, labels, and their values.
 
     All label values exist from the start (`sip_edge.metrics`), so a fresh page has them.
     """
@@ -31,12 +33,14 @@ def exported() -> dict[str, dict[str, set[str]]]:
     for source in (ROOT / "sip_edge").rglob("*.py"):
         for name in _COUNTED_ELSEWHERE.findall(source.read_text()):
             metrics.count_elsewhere(name, "kept elsewhere", lambda: 0)
+    pages = (metrics.render()[0], ApiMetrics(operations()).render("")[0])
     names: dict[str, dict[str, set[str]]] = {}
-    for family in text_string_to_metric_families(metrics.render()[0].decode()):
-        for sample in family.samples:
-            labels = names.setdefault(sample.name, {})
-            for label, value in sample.labels.items():
-                labels.setdefault(label, set()).add(value)
+    for page in pages:
+        for family in text_string_to_metric_families(page.decode()):
+            for sample in family.samples:
+                labels = names.setdefault(sample.name, {})
+                for label, value in sample.labels.items():
+                    labels.setdefault(label, set()).add(value)
     return names
 
 

@@ -36,6 +36,18 @@ def test_requests_are_counted_by_operation_and_class_of_status() -> None:
     assert counted["sip_edge_api_request_seconds_count", "", ""] == 5
 
 
+def test_faults_of_ours_are_told_from_outages() -> None:
+    metrics = ApiMetrics(("list_agents",))
+    for status in (200, 404, 502, 503, 504):
+        metrics.request_ended("list_agents", status, 0.001)
+    assert samples(metrics)["sip_edge_api_internal_errors_total", "", ""] == 0
+
+    metrics.request_ended("list_agents", 500, 0.001)
+
+    assert samples(metrics)["sip_edge_api_internal_errors_total", "", ""] == 1
+    assert samples(metrics)["sip_edge_api_requests_total", "list_agents", "5xx"] == 4
+
+
 def test_strangers_make_no_series() -> None:
     metrics = ApiMetrics(("list_agents",))
     before = len(samples(metrics))
