@@ -29,12 +29,17 @@ from support.process_family import open_descriptors
 from support.stream_worker import StreamWorker, WorkerCall
 from support.swallowing_port import SwallowingPort
 
+from sip_edge.storage.pool import POOL_MAX_SIZE
+
 pytestmark = pytest.mark.asyncio
 
 STATES = "select state, outcome, ended_by, count(*) as calls from calls group by 1, 2, 3"
 PATIENT = {"SIP_EDGE__DISPATCH__ACCEPT_TIMEOUT_SECONDS": "5"}
 """However busy the machine is."""
 JUMPS = Path(__file__).parents[1] / "support" / "jumping_clock"
+
+Held = tuple[float, float, float, int]
+"""Dialogs, tasks, RTP pairs that are free, open files."""
 
 
 @asynccontextmanager
@@ -170,7 +175,9 @@ async def test_calls_that_end_in_every_way_leave_nothing_open(
             statuses = await asyncio.gather(*(place(number) for number in numbers))
             assert statuses == [expected[number] for number in numbers]
             after = await eventually(
-                lambda: held(edge), lambda left: left == before, what="dialogs, tasks, pairs, files"
+                lambda: held(edge),
+                lambda left: is_all_given_back(before, left),
+                what=f"dialogs, tasks, pairs, files; {before} before",
             )
             print(f"dialogs, tasks, RTP pairs, open files before and after: {before}, {after}")
         await eventually(
@@ -184,13 +191,23 @@ async def test_calls_that_end_in_every_way_leave_nothing_open(
         await asyncio.to_thread(edge.kill)
 
 
-def held(edge: EdgeProcess) -> tuple[float, float, float, int]:
+def held(edge: EdgeProcess) -> Held:
     """Dialogs, tasks, RTP pairs that are free, open files."""
     return (
         edge.metric("sip_edge_held", what="dialogs"),
         edge.metric("sip_edge_held", what="tasks"),
         edge.metric("sip_edge_rtp_ports_free"),
         open_descriptors(edge.pid),
+    )
+
+
+def is_all_given_back(before: Held, after: Held) -> bool:
+    """Whether forty calls left nothing: PostgreSQL's pool alone may have opened its connections."""
+    return (
+        after[0] <= before[0]
+        and after[1] <= before[1]
+        and after[2] >= before[2]
+        and after[3] <= before[3] + POOL_MAX_SIZE
     )
 
 

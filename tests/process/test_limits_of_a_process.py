@@ -193,6 +193,11 @@ async def test_process_that_is_held_up_again_and_again_refuses_calls_for_a_while
         await hang_up(phone, await talking(phone, "welcome"))
         await hang_up(phone, call)
     assert refusal.status == 503
-    events = [line["event"] for line in small.log()]
+    # Lines are written in batches.
+    events = await eventually(
+        lambda: [line["event"] for line in small.log()],
+        lambda events: "overload_over" in events,
+        what="overload_over in the log",
+    )
     assert events.index("overloaded") < events.index("overload_over")
     await has_ended(small)

@@ -129,10 +129,10 @@ class Troublemaker:
             async with self.line(self._troubles.number_with_fallback(name)) as line:
                 await line.talk(0.3)
         await self._hung_up(self._troubles.number("hang_up"))
-        # The edge's BYE goes to where the kernel sends nothing.
+        # The edge's BYE goes to where the kernel sends nothing from a loopback address.
         async with self.line(self._troubles.number("hang_up")) as line:
             address = f"127.0.0.1:{line.phone.address[1]};transport"
-            await line.dial(line.invite().replace(f"@{address}", "@255.255.255.255;transport"))
+            await line.dial(line.invite().replace(f"@{address}", "@192.0.2.9;transport"))
             await asyncio.sleep(1.0)
 
     async def _hung_up(self, number: str) -> None:
