@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from support.carrier_fakes import Recorded
-from support.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT.parent / "shared" / "specs"
-PROGRAM = ROOT / ".tools" / "prism" / "node_modules" / ".bin" / "prism"
+INSTALLED = ROOT / ".tools" / "prism"
+SERVER = ROOT / "tests" / "peers" / "prism" / "serve.js"
 START_SECONDS = 150.0
 """It takes three seconds of a core, on a machine that may be busy with a dozen other things."""
 
 
 def why_not() -> str | None:
     """Why the tests cannot be run here; None if they can."""
-    if shutil.which("node") is None or not PROGRAM.exists():
+    if shutil.which("node") is None or not (INSTALLED / "node_modules" / ".bin" / "prism").exists():
         return "prism is not installed: make peers"
     return None if SPECS.is_dir() else "the carriers' specifications are not beside the project"
 
@@ -89,38 +89,25 @@ def cut(spec: str, paths: Sequence[str]) -> str:
 
 @contextmanager
 def running_prism(folder: Path, specs: Mapping[str, Sequence[str]]) -> Iterator[Prism]:
-    """Prism on each of the documents (names within `shared/specs`, cut to paths), all at once."""
-    with ExitStack() as stack:
-        waiting: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
-        for spec, paths in specs.items():
-            (folder / spec).write_text(cut(spec, paths))
-            waiting[spec] = _start(folder / spec, stack)
-        urls = {}
-        deadline = time.monotonic() + START_SECONDS
-        while waiting:
-            for spec, (process, url) in list(waiting.items()):
-                if _answers(url):
-                    urls[spec] = url
-                    del waiting[spec]
-                elif process.poll() is not None:
-                    # Somebody else has taken its port meanwhile.
-                    waiting[spec] = _start(folder / spec, stack)
-            assert time.monotonic() < deadline, f"prism does not answer for {list(waiting)}"
-            time.sleep(0.2)
-        yield Prism(urls)
-
-
-def _start(document: Path, stack: ExitStack) -> tuple[subprocess.Popen[bytes], str]:
-    """A prism for one document, to be stopped by `stack`, and where it will be."""
-    port = free_port()
-    process = subprocess.Popen(
-        [str(PROGRAM), "mock", "-h", "127.0.0.1", "-p", str(port), str(document)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "NODE_ENV": "production"},
-    )
-    stack.callback(_stop, process)
-    return process, f"http://127.0.0.1:{port}"
+    """Prism on each of the documents (names within `shared/specs`, cut to paths): one process."""
+    for spec, paths in specs.items():
+        (folder / spec).write_text(cut(spec, paths))
+    with (folder / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            ["node", str(SERVER), str(INSTALLED), *(str(folder / spec) for spec in specs)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "NODE_ENV": "production"},
+        )
+    assert process.stdout is not None
+    try:
+        ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+        said = process.stdout.readline() if ready else b""
+        assert said, f"prism does not start: {(folder / 'errors').read_text()}"
+        yield Prism(dict(zip(specs, json.loads(said), strict=True)))
+    finally:
+        process.stdout.close()
+        _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -130,14 +117,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(5)
-
-
-def _answers(url: str) -> bool:
-    """True once it says anything, were it only that there is no such page."""
-    try:
-        urllib.request.urlopen(f"{url}/", timeout=5).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
