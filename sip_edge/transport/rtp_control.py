@@ -85,8 +85,9 @@ class RtpControl:
 
     def target(self, latch: SourceLatch) -> Source | None:
         """Where reports go: as the SDP says, or with RTP through the peer's NAT; None: nowhere."""
-        if self._address is None or latch.source is None or latch.source == latch.expected:
-            return self._address
+        address = self._address
+        if address is None or latch.source is None or latch.source == latch.expected:
+            return address if address is not None and latch.may_be_sent_to(address[0]) else None
         if self.is_shared:
             return latch.source
         host, port = latch.source

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from sip_edge.sip.flow import may_be_named
+
 if TYPE_CHECKING:
     from sip_edge.media.rtp import RtpPacket
     from sip_edge.transport.sources import NetworkSet
@@ -76,6 +78,7 @@ class SourceLatch:
     __slots__ = (
         "_candidates",
         "_closes_at",
+        "_first_target",
         "_is_symmetric",
         "_left",
         "_media_hosts",
@@ -97,6 +100,7 @@ class SourceLatch:
         self._is_symmetric = is_symmetric
         self._signalling_host = signalling_host
         self._media_hosts = media_hosts
+        self._first_target: Source | None = None
         self._closes_at = 0.0
         self._settles_at = 0.0
         self._candidates: dict[Source, _Candidate] = {}
@@ -111,14 +115,22 @@ class SourceLatch:
                 self._left.append(source)
         self._left = [source for source in self._left if source != expected][-MAX_LEFT:]
         self.expected = expected
+        self._first_target = expected if self.may_be_sent_to(expected[0]) else None
         self.source = None
         self._candidates.clear()
         self._closes_at = now + OPEN_SECONDS
 
     @property
     def target(self) -> Source | None:
-        """Where our packets go: to the source if there is one, else where the SDP says."""
-        return self.source or self.expected
+        """Where our packets go: to the source if there is one, else where the SDP says.
+
+        Nowhere at first if SDP must not say that.
+        """
+        return self.source or self._first_target
+
+    def may_be_sent_to(self, host: str) -> bool:
+        """False for addresses that SDP must not lead us to, as SIP must not: see `sip.flow`."""
+        return self._signalling_host is None or may_be_named(host, self._signalling_host)
 
     def may_accept(self, source: Source, now: float) -> bool:
         """False if not even an authenticated packet from `source` would be taken."""

@@ -132,3 +132,11 @@ def test_rtcp_is_looked_for_on_the_rtp_port_unless_sound_looks_like_it(
     parameters = replace(audio_parameters(SDP, telephone_event=events), payload_type=payload_type)
     reporting.configure(parameters)
     assert reporting.may_be_on_rtp_port is may_share
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254"])
+def test_reports_go_to_this_machine_or_its_link_for_no_sdp_but_through_a_nat(host: str) -> None:
+    reporting = control()
+    reporting.configure(audio_parameters(SDP, remote_rtcp=(host, 4001)))
+    assert reporting.target(latch()) is None
+    assert reporting.target(latch(source=NAT)) == ("198.51.100.7", 61001)

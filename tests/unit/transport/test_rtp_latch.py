@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+import pytest
+
 from sip_edge.media.rtp import RtpPacket
 from sip_edge.transport.rtp_latch import SourceLatch
 from sip_edge.transport.sources import NetworkSet
@@ -259,3 +261,18 @@ def test_many_moves_leave_a_bounded_number_of_addresses_behind():
         latching.expect((SDP[0], port), 60.0)
     refused = [port for port in range(5000, 5019) if not latching.may_accept((SDP[0], port), 60.1)]
     assert refused == list(range(5011, 5019))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "::1"])
+def test_sdp_leads_nothing_to_this_machine_or_its_link_but_a_nat_is_found_all_the_same(host: str):
+    latching = SourceLatch(is_symmetric=True, signalling_host=NAT[0])
+    latching.expect((host, 4000), 0.0)
+    assert latching.target is None
+    assert offer(latching, NAT, 4)[-1]
+    assert latching.target == NAT
+
+
+def test_peer_on_this_machine_may_name_it():
+    latching = SourceLatch(is_symmetric=True, signalling_host="127.0.0.1")
+    latching.expect(("127.0.0.2", 4000), 0.0)
+    assert latching.target == ("127.0.0.2", 4000)
