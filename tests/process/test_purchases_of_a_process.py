@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -212,12 +212,15 @@ async def test_money_survives_kill_9_between_the_order_and_its_answer(
 async def test_two_processes_and_many_clients_buy_one_number_once(
     tmp_path: Path, empty_database_dsn: str, twilio: FakeTwilio, telnyx: FakeTelnyx
 ) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    async with (
-        running(tmp_path / "a", empty_database_dsn, twilio, telnyx, "twilio") as first,
-        running(tmp_path / "b", empty_database_dsn, twilio, telnyx, "twilio") as second,
-    ):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    async with AsyncExitStack() as stack:
+        async with asyncio.TaskGroup() as starting:
+            processes = []
+            for folder in folders:
+                folder.mkdir()
+                one = running(folder, empty_database_dsn, twilio, telnyx, "twilio")
+                processes.append(starting.create_task(stack.enter_async_context(one)))
+        first, second = (process.result() for process in processes)
         agent = (await first.call("POST", "/v1/agents", {"name": "a"})).json()["id"]
         wanted = {"agent_id": agent, "phone_number": "+12025550102"}
         answers = await asyncio.gather(

@@ -122,7 +122,7 @@ async def test_body_in_chunks_is_counted() -> None:
 
     async def chunks() -> AsyncIterator[bytes]:
         nonlocal sent
-        while True:
+        for _ in range(1000):
             sent += 1
             yield b"x" * 10
 

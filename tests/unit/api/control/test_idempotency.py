@@ -17,6 +17,9 @@ from sip_edge.provisioning.errors import ErrorCode, ProvisioningError
 
 pytestmark = pytest.mark.asyncio
 
+WAIT_SECONDS = 30.0
+"""For what takes milliseconds, unless it never comes."""
+
 
 @dataclass
 class Shop:
@@ -101,14 +104,16 @@ async def test_second_request_is_told_to_wait_while_the_first_is_at_work() -> No
     shop = await open_shop()
     shop.gate.clear()
     first = asyncio.create_task(shop.buy({"a": 1}))
-    await shop.begun.wait()
+    async with asyncio.timeout(WAIT_SECONDS):
+        await shop.begun.wait()
     second = await shop.buy({"a": 1})
     shop.gate.set()
 
     assert second.status_code == 409
     assert second.json()["error"]["code"] == "IDEMPOTENCY_IN_PROGRESS"
     assert second.headers["Retry-After"] == "2"
-    assert (await first).status_code == 201
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert (await first).status_code == 201
     assert len(shop.orders) == 1
 
 
