@@ -209,6 +209,9 @@ class PurchaseSteps:
             if order is None or order.number is None:
                 return await self._later(purchase, "the number's id is not known")
             carrier_number_id = order.number.carrier_number_id
+        if account.account_id is None and not await _is_its_own(account, purchase):
+            # It would answer that there is no such number, and the real account would go on paying.
+            return await self._later(purchase, "the account knows neither number nor order")
         await account.release(carrier_number_id)
         return await self._write(purchase, state=PurchaseState.RELEASED)
 
@@ -262,6 +265,14 @@ class PurchaseSteps:
 
     def _age(self, purchase: Purchase) -> timedelta:
         return self._clock() - purchase.state_since
+
+
+async def _is_its_own(account: CarrierAccount, purchase: Purchase) -> bool:
+    """True if an account that has no id is the one that the purchase was made on."""
+    if await account.find_number(purchase.phone_number) is not None:
+        return True
+    order = await account.find_order(purchase.phone_number, reference=purchase.reference)
+    return order is not None
 
 
 def _pause(attempts: int) -> timedelta:

@@ -204,6 +204,20 @@ async def test_a_purchase_is_never_continued_on_another_account(
     assert (await after(world, timedelta(hours=1))).state is PurchaseState.RELEASED
 
 
+async def test_a_number_is_not_taken_for_returned_on_an_account_that_never_had_it() -> None:
+    carrier, another = AccountInMemory(account_id=None), AccountInMemory(account_id=None)
+    carrier.for_sale = [NUMBER]
+    world = NumberWorld(platform=carrier)
+    number = await world.purchases.purchase(WORKSPACE, WANTED)
+    exchanged = NumberWorld(tables=world.tables, clock=world.clock, platform=another)
+    await exchanged.numbers.delete(WORKSPACE, number.id)
+    assert (await after(exchanged, timedelta(hours=1))).state is PurchaseState.RELEASING
+    carrier.fail("release", NO_ANSWER)
+    await after(world, timedelta(hours=1))
+    assert (await after(world, timedelta(hours=1))).state is PurchaseState.RELEASED
+    assert (carrier.returned, another.returned) == ([NUMBER], [])
+
+
 async def test_money_is_not_spent_when_the_lease_is_nearly_over(
     world: NumberWorld, carrier: AccountInMemory
 ) -> None:
