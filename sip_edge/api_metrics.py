@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 CLASSES: Final = ("2xx", "3xx", "4xx", "5xx", "none")
@@ -49,6 +49,11 @@ class ApiMetrics:
             registry=self.registry,
         )
         self._purchases = {state: purchases.labels(state) for state in PURCHASES}
+        self.purchases_overdue = Gauge(
+            "sip_edge_api_purchases_overdue",
+            "Purchases under way in one state for 15 minutes and longer, of all processes",
+            registry=self.registry,
+        )
         self.internal_errors = Counter(
             "sip_edge_api_internal_errors",
             "Faults of ours; 0 is the only good value",

@@ -144,6 +144,7 @@ def make_services(
         box=box,
         environment=os.environ,
         count=lambda state: metrics.purchase_moved(state.value),
+        tell_overdue=metrics.purchases_overdue.set,
     )
     services = Services(
         agents=agents,

@@ -60,12 +60,13 @@ def make_number_services(
     box: SecretBox,
     environment: Mapping[str, str],
     count: Callable[[PurchaseState], None],
+    tell_overdue: Callable[[int], None],
 ) -> NumberServices:
     """The use cases over PostgreSQL and the carriers' APIs.
 
     `environment` has the platform's credentials (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or
     TELNYX_API_KEY) and its SIP trunks ({PROVIDER}_TRUNK_ADDRESS, …). `count` is told of each state
-    that a purchase enters.
+    that a purchase enters, `tell_overdue` again and again of how many take too long.
     """
     urls = api.carrier_urls
     door = CarrierDoor(
@@ -76,13 +77,17 @@ def make_number_services(
     platform = PlatformDoor(door, provider=api.platform.provider, environment=environment)
     numbers, purchases = PostgresNumbers(database), PostgresPurchases(database)
     observer = PurchaseLog(count)
-    steps = PurchaseSteps(
-        store=purchases,
-        accounts=platform,
-        observer=observer,
-        clock=_now,
-        origination_uri=api.origination_uri,
-    )
+
+    def steps_of(log: PurchaseLog) -> PurchaseSteps:
+        return PurchaseSteps(
+            store=purchases,
+            accounts=platform,
+            observer=log,
+            clock=_now,
+            origination_uri=api.origination_uri,
+        )
+
+    steps = steps_of(observer)
     return NumberServices(
         numbers=Numbers(
             numbers=numbers,
@@ -102,13 +107,14 @@ def make_number_services(
             numbers=numbers,
             store=purchases,
             accounts=platform,
-            steps=steps,
+            steps=steps_of(PurchaseLog(count, is_polled=True)),
             observer=observer,
             clock=_now,
             sleep=asyncio.sleep,
             origination_uri=api.origination_uri,
+            most_numbers=api.platform.max_numbers_per_workspace,
         ),
-        reconciler=Reconciler(store=purchases, steps=steps, clock=_now),
+        reconciler=Reconciler(store=purchases, steps=steps, clock=_now, tell_overdue=tell_overdue),
         platform=platform,
     )
 
@@ -197,10 +203,15 @@ class PlatformDoor:
 
 
 class PurchaseLog:
-    """See number_ports.PurchaseObserver: every step that money takes is a line in the log."""
+    """See number_ports.PurchaseObserver: every step that money takes is a line in the log.
 
-    def __init__(self, count: Callable[[PurchaseState], None]) -> None:
+    `is_polled` is for the steps that a request makes each half second while its client waits: what
+    they wait for is told once.
+    """
+
+    def __init__(self, count: Callable[[PurchaseState], None], *, is_polled: bool = False) -> None:
         self._count = count
+        self._is_polled = is_polled
 
     def purchase_moved(self, purchase: Purchase, before: PurchaseState | None) -> None:
         """See PurchaseObserver.purchase_moved."""
@@ -218,11 +229,23 @@ class PurchaseLog:
 
     def purchase_delayed(self, purchase: Purchase, reason: str) -> None:
         """See PurchaseObserver.purchase_delayed."""
+        if self._is_polled and purchase.attempts > 0:
+            return
         (_log.warning if purchase.attempts >= MANY_ATTEMPTS else _log.info)(
             "purchase_delayed",
             state=purchase.state.value,
             attempts=purchase.attempts,
             reason=reason,
+            **_named(purchase),
+        )
+
+    def purchase_left_open(self, purchase: Purchase) -> None:
+        """See PurchaseObserver.purchase_left_open."""
+        _log.warning(
+            "purchase_delayed",
+            state=purchase.state.value,
+            attempts=purchase.attempts,
+            reason="its request has waited long enough",
             **_named(purchase),
         )
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from sip_edge.config.fields import NotBool
 from sip_edge.config.section import Section
 
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -42,6 +43,7 @@ class PlatformSettings(Section):
     """Whose numbers are sold. Its credentials come from the environment alone."""
 
     provider: Literal["twilio", "telnyx"] | None = None
+    max_numbers_per_workspace: Annotated[int, Field(ge=1, le=1_000_000), NotBool] = 100
 
 
 class CarrierUrlSettings(Section):

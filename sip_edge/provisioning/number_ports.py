@@ -69,14 +69,23 @@ class AgentCheck(Protocol):
 class PurchaseStore(Protocol):
     """The rows of `purchases`. A purchase and its number are written together."""
 
-    async def record(self, purchase: Purchase) -> tuple[Purchase, bool]:
+    async def record(self, purchase: Purchase, *, most: int) -> tuple[Purchase, bool]:
         """Write a new purchase before the carrier is called.
 
         If the workspace has one with the same idempotency key that has not failed, or one of the
         same number that is under way, that one is given instead, and False. Raises
         ProvisioningError: NUMBER_TAKEN if the number is ours already, NUMBER_UNAVAILABLE if
-        somebody else is buying it.
+        somebody else is buying it, NUMBER_LIMIT_REACHED if the workspace would have more than
+        `most` purchases that are neither FAILED nor RELEASED, however many come at once.
         """
+        ...
+
+    async def has_room(self, workspace_id: UUID, phone_number: str | None, *, most: int) -> bool:
+        """False if `record` would say NUMBER_LIMIT_REACHED now, for this number or for any."""
+        ...
+
+    async def count_overdue(self, since: datetime) -> int:
+        """How many purchases of all workspaces are under way in the same state since before."""
         ...
 
     async def by_key(self, workspace_id: UUID, idempotency_key: str) -> Purchase | None:
@@ -151,6 +160,10 @@ class PurchaseObserver(Protocol):
 
     def purchase_delayed(self, purchase: Purchase, reason: str) -> None:
         """A step was in vain, and will be tried again."""
+        ...
+
+    def purchase_left_open(self, purchase: Purchase) -> None:
+        """Its request has waited long enough; the reconciler goes on."""
         ...
 
     def number_claimed(self, number: PhoneNumber, lost_by: UUID) -> None:

@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from sip_edge.provisioning.errors import ErrorCode, ProvisioningError
+
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sip_edge.provisioning.errors import ErrorCode
     from sip_edge.provisioning.values import JsonObject
 
 
@@ -205,3 +206,12 @@ class Purchase:
     def is_final(self) -> bool:
         """True if there is nothing left to do."""
         return self.state in FINAL_STATES
+
+
+def limit_reached(most: int) -> ProvisioningError:
+    """What a client is told who may not buy another number."""
+    return ProvisioningError(
+        ErrorCode.NUMBER_LIMIT_REACHED,
+        f"This workspace may have {most} bought numbers, those on their way included:"
+        " release one first.",
+    )

@@ -27,6 +27,7 @@ from sip_edge.provisioning.number_values import (
     Purchase,
     PurchaseRequest,
     PurchaseState,
+    limit_reached,
     routing_agents,
 )
 from sip_edge.provisioning.purchase_steps import LEASE
@@ -82,7 +83,9 @@ class Purchases:
         clock: WallClock,
         sleep: Callable[[float], Awaitable[None]],
         origination_uri: str,
+        most_numbers: int,
     ) -> None:
+        """`most_numbers` is how many a workspace may have, those on their way included."""
         self._agents = agents
         self._numbers = numbers
         self._store = store
@@ -92,6 +95,7 @@ class Purchases:
         self._clock = clock
         self._sleep = sleep
         self._origination_uri = origination_uri
+        self._most_numbers = most_numbers
 
     async def search(self, query: SearchQuery) -> Sequence[AvailableNumber]:
         """Numbers that the platform's carrier has for sale."""
@@ -116,6 +120,9 @@ class Purchases:
                 return await self._join(known, request, idempotency_key, deadline)
         named = [request.agent_id, *routing_agents(request.inbound_routing)]
         await self._agents.require(workspace_id, named)
+        most = self._most_numbers
+        if not await self._store.has_room(workspace_id, request.phone_number, most=most):
+            raise limit_reached(most)
         try:
             candidates = await self._candidates(account, request)
             trunk_id = await account.ensure_trunk(self._origination_uri, TrunkHint())
@@ -126,7 +133,7 @@ class Purchases:
             draft = self._draft(workspace_id, request, phone_number, provider, trunk_id)
             draft = replace(draft, idempotency_key=idempotency_key, account_id=account.account_id)
             try:
-                purchase, is_new = await self._store.record(draft)
+                purchase, is_new = await self._store.record(draft, most=most)
             except ProvisioningError as error:
                 if is_last or error.code not in _NEXT_WILL_DO:
                     raise
@@ -206,7 +213,9 @@ class Purchases:
         if not _is_settled(purchase):
             # Let go of it: the reconciler need not wait for the lease to end, nor as long as if it
             # had asked as often.
-            await self._store.save(replace(purchase, due_at=self._clock(), attempts=0))
+            left = replace(purchase, due_at=self._clock(), attempts=0)
+            if await self._store.save(left) is not None:
+                self._observer.purchase_left_open(purchase)
         return purchase
 
     async def _join(

@@ -6,6 +6,7 @@ Any number of processes may run one. Each takes purchases that are due for itsel
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from sip_edge.provisioning.errors import ProvisioningError
@@ -13,6 +14,8 @@ from sip_edge.provisioning.number_values import PurchaseState
 from sip_edge.provisioning.purchase_steps import LEASE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sip_edge.provisioning.number_ports import PurchaseStore
     from sip_edge.provisioning.number_values import Purchase
     from sip_edge.provisioning.ports import WallClock
@@ -24,17 +27,32 @@ BATCH: Final = 4
 PAUSE_SECONDS: Final = 2.0
 """Between two looks at a table that has nothing due. The look is one index scan."""
 
+OVERDUE: Final = timedelta(minutes=15)
+"""A purchase that is so long under way in one state is counted: nearly all are over in a minute,
+and one that nobody has heard of becomes DOUBTFUL by then, which is counted elsewhere."""
+
 _MAX_STEPS: Final = 3
 """ORDERING to BOUGHT to ACTIVE; the third is for what was not foreseen."""
 
 
 class Reconciler:
-    """Works off purchases that are due. Raises ProvisioningError if the database is away."""
+    """Works off purchases that are due. Raises ProvisioningError if the database is away.
 
-    def __init__(self, *, store: PurchaseStore, steps: PurchaseSteps, clock: WallClock) -> None:
+    `tell_overdue` gets, each round, how many purchases are under way for too long (`OVERDUE`).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: PurchaseStore,
+        steps: PurchaseSteps,
+        clock: WallClock,
+        tell_overdue: Callable[[int], None],
+    ) -> None:
         self._store = store
         self._steps = steps
         self._clock = clock
+        self._tell_overdue = tell_overdue
 
     async def run_once(self) -> int:
         """Make the next steps of some purchases; how many were due.
@@ -54,6 +72,7 @@ class Reconciler:
                 raise
             except Exception as error:  # noqa: BLE001 - raised below
                 fault = fault or error
+        self._tell_overdue(await self._store.count_overdue(self._clock() - OVERDUE))
         if fault is not None:
             raise fault
         return len(taken)

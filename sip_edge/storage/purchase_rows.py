@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from sip_edge.provisioning.errors import ErrorCode, ProvisioningError
-from sip_edge.provisioning.number_values import Origin, Purchase, PurchaseState
+from sip_edge.provisioning.number_values import Origin, Purchase, PurchaseState, limit_reached
 from sip_edge.storage.number_rows import insert_number, taken
 
 if TYPE_CHECKING:
@@ -32,6 +32,23 @@ INSERT INTO purchases (
     inbound_routing, idempotency_key, state, trunk_id, state_since, due_at, created_at
 ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+"""
+# One purchase of a workspace at a time is recorded: none can be written between another's count and
+# its commit. The weaker lock, so that rows that refer to the workspace can be written meanwhile.
+_LOCK: Final = "SELECT FROM workspaces WHERE id = $1 FOR NO KEY UPDATE"
+# Both conditions as the index of idempotency keys has the first: it finds a workspace's rows.
+_COUNT: Final = """
+SELECT count(*) FROM purchases
+WHERE workspace_id = $1 AND state <> 'failed' AND state <> 'released'
+"""
+_HAS_ROOM: Final = """
+SELECT count(*) < $2
+    OR coalesce(bool_or(phone_number = $3 AND state IN ('ordering', 'bought', 'releasing')), false)
+FROM purchases WHERE workspace_id = $1 AND state <> 'failed' AND state <> 'released'
+"""
+_OVERDUE: Final = """
+SELECT count(*) FROM purchases
+WHERE state IN ('ordering', 'bought', 'releasing') AND state_since <= $1
 """
 _HELD: Final = "SELECT is_verified, origin FROM phone_numbers WHERE phone_number = $1"
 _UNDER_WAY: Final = f"""
@@ -78,32 +95,30 @@ class PostgresPurchases:
     def __init__(self, database: ControlDatabase) -> None:
         self._database = database
 
-    async def record(self, purchase: Purchase) -> tuple[Purchase, bool]:
+    async def record(self, purchase: Purchase, *, most: int) -> tuple[Purchase, bool]:
         """See PurchaseStore.record."""
-        held = await self._database.fetchrow(_HELD, purchase.phone_number)
-        if held is not None and held["is_verified"]:
-            raise taken()
-        row = await self._database.fetchrow(
-            _INSERT,
-            purchase.id,
-            purchase.workspace_id,
-            purchase.number_id,
-            purchase.provider,
-            purchase.account_id,
-            purchase.phone_number,
-            purchase.agent_id,
-            purchase.friendly_name,
-            None if purchase.inbound_routing is None else json.dumps(purchase.inbound_routing),
-            purchase.idempotency_key,
-            purchase.state.value,
-            purchase.trunk_id,
-            purchase.state_since,
-            purchase.due_at,
-            purchase.created_at,
-        )
+        async with self._database.transaction() as connection:
+            held = await connection.fetchrow(_HELD, purchase.phone_number)
+            if held is not None and held["is_verified"]:
+                raise taken()
+            await connection.execute(_LOCK, purchase.workspace_id)
+            row = await connection.fetchrow(_INSERT, *_wishes(purchase))
+            # Counted last: what is there already is joined, however many there are.
+            if row is not None and await connection.fetchval(_COUNT, purchase.workspace_id) > most:
+                raise limit_reached(most)
         if row is not None:
             return _purchase(row), True
         return await self._rival(purchase), False
+
+    async def has_room(self, workspace_id: UUID, phone_number: str | None, *, most: int) -> bool:
+        """See PurchaseStore.has_room."""
+        row = await self._database.fetchrow(_HAS_ROOM, workspace_id, most, phone_number)
+        return row is not None and bool(row[0])
+
+    async def count_overdue(self, since: datetime) -> int:
+        """See PurchaseStore.count_overdue."""
+        row = await self._database.fetchrow(_OVERDUE, since)
+        return 0 if row is None else int(row[0])
 
     async def by_key(self, workspace_id: UUID, idempotency_key: str) -> Purchase | None:
         """See PurchaseStore.by_key."""
@@ -185,6 +200,27 @@ class PostgresPurchases:
     async def _one(self, statement: str, *arguments: object) -> Purchase | None:
         row = await self._database.fetchrow(statement, *arguments)
         return None if row is None else _purchase(row)
+
+
+def _wishes(purchase: Purchase) -> tuple[object, ...]:
+    """In the order of `_INSERT`."""
+    return (
+        purchase.id,
+        purchase.workspace_id,
+        purchase.number_id,
+        purchase.provider,
+        purchase.account_id,
+        purchase.phone_number,
+        purchase.agent_id,
+        purchase.friendly_name,
+        None if purchase.inbound_routing is None else json.dumps(purchase.inbound_routing),
+        purchase.idempotency_key,
+        purchase.state.value,
+        purchase.trunk_id,
+        purchase.state_since,
+        purchase.due_at,
+        purchase.created_at,
+    )
 
 
 def _changes(purchase: Purchase) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -83,9 +84,12 @@ class Subject:
         )
         return replace(plain, **changes)  # type: ignore[arg-type]
 
+    async def record(self, purchase: Purchase, *, most: int = 100) -> tuple[Purchase, bool]:
+        return await self.purchases.record(purchase, most=most)
+
     async def active(self) -> Purchase:
         """A purchase that has been finished, with its number."""
-        ordered, _ = await self.purchases.record(self.purchase())
+        ordered, _ = await self.record(self.purchase())
         done = await self.purchases.finish(
             replace(ordered, state=PurchaseState.ACTIVE),
             self.number(id=ordered.number_id, origin=Origin.PURCHASED, is_verified=True),
@@ -204,13 +208,13 @@ async def test_a_registered_number_is_removed_with_its_trunk_a_purchased_one_is_
 async def test_a_purchase_is_recorded_once_for_a_key_and_once_for_a_number(
     subject: Subject,
 ) -> None:
-    first, is_new = await subject.purchases.record(subject.purchase(idempotency_key="k"))
+    first, is_new = await subject.record(subject.purchase(idempotency_key="k"))
     assert is_new
     other_number = subject.purchase("+12025550101", idempotency_key="k")
-    assert await subject.purchases.record(other_number) == (first, False)
-    assert await subject.purchases.record(subject.purchase()) == (first, False)
+    assert await subject.record(other_number) == (first, False)
+    assert await subject.record(subject.purchase()) == (first, False)
     with pytest.raises(ProvisioningError) as caught:
-        await subject.purchases.record(subject.purchase(workspace_id=subject.other))
+        await subject.record(subject.purchase(workspace_id=subject.other))
     assert caught.value.code is ErrorCode.NUMBER_UNAVAILABLE
     assert await subject.purchases.find(first.id) == first
     assert await subject.purchases.by_key(subject.workspace, "k") == first
@@ -218,18 +222,68 @@ async def test_a_purchase_is_recorded_once_for_a_key_and_once_for_a_number(
     assert await subject.purchases.by_number(subject.workspace, first.number_id) == first
 
 
+async def test_a_workspace_has_not_more_purchases_than_it_may_have(subject: Subject) -> None:
+    """ACTIVE, ORDERING and DOUBTFUL count: each of them is paid for, or may be."""
+    await subject.active()
+    ordered, _ = await subject.record(subject.purchase("+12025550101"))
+    third, _ = await subject.record(subject.purchase("+12025550102"))
+    doubtful = await subject.purchases.save(replace(third, state=PurchaseState.DOUBTFUL))
+    assert doubtful is not None
+    fourth = subject.purchase("+12025550103")
+    with pytest.raises(ProvisioningError) as caught:
+        await subject.record(fourth, most=3)
+    assert caught.value.code is ErrorCode.NUMBER_LIMIT_REACHED
+    assert await subject.purchases.find(fourth.id) is None
+    assert not await subject.purchases.has_room(subject.workspace, None, most=3)
+    assert not await subject.purchases.has_room(subject.workspace, "+12025550103", most=3)
+    # What is there already is joined.
+    assert await subject.record(subject.purchase("+12025550101"), most=3) == (ordered, False)
+    assert await subject.purchases.has_room(subject.workspace, "+12025550101", most=3)
+    # Others have their own.
+    assert await subject.purchases.has_room(subject.other, None, most=1)
+    other = subject.purchase("+12025550109", workspace_id=subject.other)
+    assert (await subject.record(other, most=1))[1]
+    # One that came to nothing makes room, and so does one that was given back.
+    await subject.purchases.save(replace(doubtful, state=PurchaseState.FAILED))
+    await subject.purchases.save(replace(ordered, state=PurchaseState.RELEASED))
+    assert await subject.purchases.has_room(subject.workspace, None, most=2)
+    assert (await subject.record(fourth, most=2))[1]
+
+
+async def test_purchases_that_come_at_once_do_not_exceed_the_bound(subject: Subject) -> None:
+    outcomes = await asyncio.gather(
+        *(subject.record(subject.purchase(f"+120255501{n:02}"), most=3) for n in range(10)),
+        return_exceptions=True,
+    )
+    refused = [each for each in outcomes if isinstance(each, ProvisioningError)]
+    assert [each.code for each in refused] == [ErrorCode.NUMBER_LIMIT_REACHED] * 7
+    assert not await subject.purchases.has_room(subject.workspace, None, most=3)
+    assert await subject.purchases.has_room(subject.workspace, None, most=4)
+
+
+async def test_purchases_that_take_too_long_are_counted(subject: Subject) -> None:
+    for n, minute in enumerate((0, 1, 2)):
+        since = EPOCH + minute * MINUTE
+        await subject.record(subject.purchase(f"+120255501{n:02}", state_since=since))
+    for n, state in enumerate((PurchaseState.DOUBTFUL, PurchaseState.FAILED)):
+        other, _ = await subject.record(subject.purchase(f"+120255501{n + 8:02}"))
+        await subject.purchases.save(replace(other, state=state))
+    assert await subject.purchases.count_overdue(EPOCH - MINUTE) == 0
+    assert await subject.purchases.count_overdue(EPOCH + MINUTE) == 2
+
+
 async def test_a_key_whose_purchase_failed_is_free_again(subject: Subject) -> None:
-    first, _ = await subject.purchases.record(subject.purchase(idempotency_key="k"))
+    first, _ = await subject.record(subject.purchase(idempotency_key="k"))
     await subject.purchases.save(
         replace(first, state=PurchaseState.FAILED, failure=ErrorCode.NUMBER_UNAVAILABLE)
     )
     assert await subject.purchases.by_key(subject.workspace, "k") is None
-    _, is_new = await subject.purchases.record(subject.purchase(idempotency_key="k"))
+    _, is_new = await subject.record(subject.purchase(idempotency_key="k"))
     assert is_new
 
 
 async def test_a_write_that_knows_an_older_version_is_refused(subject: Subject) -> None:
-    first, _ = await subject.purchases.record(subject.purchase())
+    first, _ = await subject.record(subject.purchase())
     saved = await subject.purchases.save(replace(first, attempts=3, carrier_number_id="PN1"))
     assert saved is not None
     assert (saved.version, saved.attempts, saved.carrier_number_id) == (1, 3, "PN1")
@@ -247,14 +301,14 @@ async def test_finishing_writes_the_number_and_replaces_an_unproved_one(subject:
     assert number is not None
     assert (number.origin, number.is_verified) == (Origin.PURCHASED, True)
     with pytest.raises(ProvisioningError) as caught:
-        await subject.purchases.record(subject.purchase())
+        await subject.record(subject.purchase())
     assert caught.value.code is ErrorCode.NUMBER_TAKEN
 
 
 async def test_finishing_changes_nothing_when_somebody_has_proved_the_number(
     subject: Subject,
 ) -> None:
-    ordered, _ = await subject.purchases.record(subject.purchase())
+    ordered, _ = await subject.record(subject.purchase())
     await subject.numbers.add(subject.number(workspace_id=subject.other, is_verified=True), None)
     done = replace(ordered, state=PurchaseState.ACTIVE)
     with pytest.raises(ProvisioningError) as caught:
@@ -283,17 +337,17 @@ async def test_giving_back_takes_the_number_out_once(subject: Subject) -> None:
         is None
     )
     with pytest.raises(ProvisioningError) as caught:
-        await subject.purchases.record(subject.purchase())
+        await subject.record(subject.purchase())
     assert caught.value.code is ErrorCode.NUMBER_UNAVAILABLE
 
 
 async def test_what_turns_up_is_not_given_back_while_the_number_is_bought_again(
     subject: Subject,
 ) -> None:
-    first, _ = await subject.purchases.record(subject.purchase())
+    first, _ = await subject.record(subject.purchase())
     doubtful = await subject.purchases.save(replace(first, state=PurchaseState.DOUBTFUL))
     assert doubtful is not None
-    second, is_new = await subject.purchases.record(subject.purchase())
+    second, is_new = await subject.record(subject.purchase())
     assert is_new
     returned = replace(doubtful, state=PurchaseState.RELEASING)
     assert await subject.purchases.save(returned) is None
@@ -305,9 +359,9 @@ async def test_what_turns_up_is_not_given_back_while_the_number_is_bought_again(
 async def test_a_number_that_somebody_tries_to_buy_is_given_back_a_little_later(
     subject: Subject,
 ) -> None:
-    ordered, _ = await subject.purchases.record(subject.purchase())
+    ordered, _ = await subject.record(subject.purchase())
     await subject.purchases.save(replace(ordered, state=PurchaseState.ACTIVE))
-    await subject.purchases.record(subject.purchase(workspace_id=subject.other))
+    await subject.record(subject.purchase(workspace_id=subject.other))
     with pytest.raises(ProvisioningError) as caught:
         await subject.purchases.give_back(
             subject.workspace, ordered.number_id, now=EPOCH, due_at=EPOCH
@@ -326,8 +380,8 @@ async def test_a_number_is_sold_while_it_has_the_row_of_a_purchase(subject: Subj
 async def test_what_is_due_is_leased_to_one_alone(subject: Subject) -> None:
     for n in range(3):
         due_at = EPOCH + n * MINUTE
-        await subject.purchases.record(subject.purchase(f"+120255501{n:02}", due_at=due_at))
-    finished, _ = await subject.purchases.record(subject.purchase("+12025550109", due_at=EPOCH))
+        await subject.record(subject.purchase(f"+120255501{n:02}", due_at=due_at))
+    finished, _ = await subject.record(subject.purchase("+12025550109", due_at=EPOCH))
     await subject.purchases.save(replace(finished, state=PurchaseState.FAILED))
     now, until = EPOCH + MINUTE, EPOCH + 10 * MINUTE
     first = await subject.purchases.lease(now=now, until=until, limit=1)

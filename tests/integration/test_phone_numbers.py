@@ -205,6 +205,22 @@ async def test_the_same_key_buys_once(world: ControlWorld) -> None:
     assert len(carrier_of(world).sold) == 1
 
 
+async def test_a_workspace_that_may_have_no_more_numbers_is_refused_until_one_is_released() -> None:
+    world = await control_world(most_numbers=1)
+    carrier_of(world).for_sale = ["+12025550101", "+12025550102"]
+    wanted = {"agent_id": await agent(world)}
+    key = {"Idempotency-Key": "k2"}
+    bought = await world.call("POST", f"{PATH}/purchase", json=wanted)
+    refused = await world.call("POST", f"{PATH}/purchase", json=wanted, headers=key)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "NUMBER_LIMIT_REACHED")
+    assert len(carrier_of(world).sold) == 1
+    # A number of one's own is not bought.
+    assert (await register(world, wanted["agent_id"])).status_code == 201
+    await world.call("DELETE", f"{PATH}/{bought.json()['id']}")
+    again = await world.call("POST", f"{PATH}/purchase", json=wanted, headers=key)
+    assert again.status_code == 201
+
+
 async def test_reading_heeds_no_key(world: ControlWorld) -> None:
     key = {"Idempotency-Key": "k1"}
     assert (await world.call("GET", PATH, headers=key)).json()["items"] == []

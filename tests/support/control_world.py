@@ -93,6 +93,7 @@ async def control_world(
     settings: ControlSettings = SETTINGS,
     box_keys: tuple[bytes, ...] = (BOX_KEY,),
     tokens: TokenVerifier | None = None,
+    most_numbers: int = 100,
     **changes: Any,
 ) -> ControlWorld:
     """A new world. `changes` go to Services."""
@@ -110,7 +111,11 @@ async def control_world(
     use_agents = Agents(store=agents, places=places, worker_secrets=["WORKER_TOKEN"])
     use_integrations = Integrations(store=integrations, box=box, new_id=uuid4)
     number_world = NumberWorld(
-        platform=AccountInMemory(), agents=use_agents, credentials=use_integrations, box=box
+        platform=AccountInMemory(),
+        agents=use_agents,
+        credentials=use_integrations,
+        box=box,
+        most_numbers=most_numbers,
     )
     parts: dict[str, Any] = {
         "agents": use_agents,

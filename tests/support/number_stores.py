@@ -18,6 +18,7 @@ from sip_edge.provisioning.number_values import (
     PhoneNumber,
     Purchase,
     PurchaseState,
+    limit_reached,
 )
 from sip_edge.provisioning.values import JsonObject, Page, PageRequest, Position
 
@@ -163,7 +164,7 @@ class InMemoryPurchases:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def record(self, purchase: Purchase) -> tuple[Purchase, bool]:
+    async def record(self, purchase: Purchase, *, most: int) -> tuple[Purchase, bool]:
         held = self._tables.holder(purchase.phone_number)
         if held is not None and held.is_verified:
             raise _taken()
@@ -177,8 +178,23 @@ class InMemoryPurchases:
                 if not is_ours or other.state is PurchaseState.RELEASING:
                     raise ProvisioningError(ErrorCode.NUMBER_UNAVAILABLE, "not for sale")
                 return other, False
+        if self._count(purchase.workspace_id) >= most:
+            raise limit_reached(most)
         self._tables.purchases[purchase.id] = purchase
         return purchase, True
+
+    async def has_room(self, workspace_id: UUID, phone_number: str | None, *, most: int) -> bool:
+        return self._count(workspace_id) < most or any(
+            each.phone_number == phone_number and each.state in UNDER_WAY
+            for each in self._tables.purchases.values()
+            if each.workspace_id == workspace_id
+        )
+
+    async def count_overdue(self, since: datetime) -> int:
+        return sum(
+            each.state in UNDER_WAY and each.state_since <= since
+            for each in self._tables.purchases.values()
+        )
 
     async def by_key(self, workspace_id: UUID, idempotency_key: str) -> Purchase | None:
         for each in self._tables.purchases.values():
@@ -247,6 +263,13 @@ class InMemoryPurchases:
         )[:limit]
         taken = [self._write(replace(each, due_at=until)) for each in due]
         return sorted(taken, key=lambda each: each.created_at)
+
+    def _count(self, workspace_id: UUID) -> int:
+        return sum(
+            each.workspace_id == workspace_id
+            and each.state not in (PurchaseState.FAILED, PurchaseState.RELEASED)
+            for each in self._tables.purchases.values()
+        )
 
     def _has_rival(self, purchase: Purchase) -> bool:
         return any(

@@ -48,6 +48,8 @@ class Observed:
     def __init__(self) -> None:
         self.moves: list[tuple[PurchaseState | None, PurchaseState]] = []
         self.delays: list[str] = []
+        self.left_open: list[PurchaseState] = []
+        self.overdue: list[int] = []
         self.claims: list[tuple[str, UUID]] = []
         self.left_attached: list[str] = []
 
@@ -56,6 +58,9 @@ class Observed:
 
     def purchase_delayed(self, purchase: Purchase, reason: str) -> None:
         self.delays.append(reason)
+
+    def purchase_left_open(self, purchase: Purchase) -> None:
+        self.left_open.append(purchase.state)
 
     def number_claimed(self, number: PhoneNumber, lost_by: UUID) -> None:
         self.claims.append((number.phone_number, lost_by))
@@ -137,6 +142,7 @@ class NumberWorld:
         agents: AgentCheck | None = None,
         credentials: Credentials | None = None,
         box: SecretBox | None = None,
+        most_numbers: int = 100,
     ) -> None:
         self.tables = tables or Tables()
         self.clock = clock or TestClock()
@@ -156,7 +162,12 @@ class NumberWorld:
             clock=self.clock,
             origination_uri=ORIGINATION_URI,
         )
-        self.reconciler = Reconciler(store=self.purchase_store, steps=self.steps, clock=self.clock)
+        self.reconciler = Reconciler(
+            store=self.purchase_store,
+            steps=self.steps,
+            clock=self.clock,
+            tell_overdue=self.observed.overdue.append,
+        )
         self.purchases = Purchases(
             agents=self.agents,
             numbers=self.number_store,
@@ -167,6 +178,7 @@ class NumberWorld:
             clock=self.clock,
             sleep=self.clock.sleep,
             origination_uri=ORIGINATION_URI,
+            most_numbers=most_numbers,
         )
         self.numbers = Numbers(
             numbers=self.number_store,

@@ -55,3 +55,11 @@ def test_strangers_make_no_series() -> None:
         metrics.request_ended(f"operation {number}", 100 + number, 0.001)
 
     assert len(samples(metrics)) == before
+
+
+def test_purchases_that_take_too_long_are_as_many_as_was_said_last() -> None:
+    metrics = ApiMetrics(("list_agents",))
+    assert samples(metrics)["sip_edge_api_purchases_overdue", "", ""] == 0
+    metrics.purchases_overdue.set(3)
+    metrics.purchases_overdue.set(2)
+    assert samples(metrics)["sip_edge_api_purchases_overdue", "", ""] == 2

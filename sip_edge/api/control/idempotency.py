@@ -58,7 +58,14 @@ PARAMETER: Final[dict[str, Any]] = {
 CODES: Final = (ErrorCode.IDEMPOTENCY_KEY_REUSED, ErrorCode.IDEMPOTENCY_IN_PROGRESS)
 """What such an operation may answer as well."""
 
-_PASSING: Final = frozenset({ErrorCode.PURCHASE_PENDING, ErrorCode.IDEMPOTENCY_IN_PROGRESS})
+_PASSING: Final = frozenset(
+    {
+        ErrorCode.PURCHASE_PENDING,
+        ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+        # Until a number is released.
+        ErrorCode.NUMBER_LIMIT_REACHED,
+    }
+)
 
 _log = get_logger("sip_edge.api")
 

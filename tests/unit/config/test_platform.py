@@ -16,6 +16,12 @@ def test_nothing_is_sold_unless_somebody_says_where_it_is_bought() -> None:
         PlatformSettings.model_validate({"provider": "other"})
 
 
+def test_what_a_workspace_may_buy_is_bounded_by_default() -> None:
+    assert PlatformSettings().max_numbers_per_workspace == 100
+    with pytest.raises(ValidationError):
+        PlatformSettings.model_validate({"max_numbers_per_workspace": 0})
+
+
 @pytest.mark.parametrize("url", ["https://proxy.example.com/twilio", "http://127.0.0.1:4010"])
 def test_an_api_may_be_somewhere_else(url: str) -> None:
     assert CarrierUrlSettings(twilio=url).twilio == url

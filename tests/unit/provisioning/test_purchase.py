@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from support.carrier_account import TRUNK, AccountInMemory
+from support.number_stores import InMemoryPurchases, Tables
 from support.number_world import (
     AGENT,
     DOWN,
@@ -43,6 +46,13 @@ def carrier() -> AccountInMemory:
 @pytest.fixture
 def world(carrier: AccountInMemory) -> NumberWorld:
     return NumberWorld(platform=carrier)
+
+
+class AlwaysRoom(InMemoryPurchases):
+    """A store that others write to between the look and the purchase."""
+
+    async def has_room(self, workspace_id: UUID, phone_number: str | None, *, most: int) -> bool:
+        return True
 
 
 async def refusal(
@@ -231,6 +241,53 @@ async def test_a_number_that_is_ours_already_is_not_bought(
     carrier.for_sale.append(NUMBER)
     assert await refusal(world) is ErrorCode.NUMBER_TAKEN
     assert len(carrier.sold) == 1
+
+
+async def test_a_workspace_that_has_all_it_may_have_is_refused_before_the_carrier_is_asked(
+    carrier: AccountInMemory,
+) -> None:
+    world = NumberWorld(platform=carrier, most_numbers=1)
+    number = await world.purchases.purchase(WORKSPACE, WANTED, "key-1")
+    carrier.calls.clear()
+    assert await refusal(world, ANY) is ErrorCode.NUMBER_LIMIT_REACHED
+    assert carrier.calls == []
+    # The same request again is no other purchase, and another workspace has its own bound.
+    assert await world.purchases.purchase(WORKSPACE, WANTED, "key-1") == number
+    await world.purchases.purchase(OTHER_WORKSPACE, ANY)
+    # Room again.
+    await world.numbers.delete(WORKSPACE, number.id)
+    assert (await world.purchases.purchase(WORKSPACE, ANY)).status == "active"
+
+
+async def test_a_number_on_its_way_is_waited_for_though_no_other_may_be_bought(
+    carrier: AccountInMemory,
+) -> None:
+    world = NumberWorld(platform=carrier, most_numbers=1)
+    carrier.is_slow = True
+    first = await world.purchases.purchase(WORKSPACE, WANTED)
+    assert (await world.purchases.purchase(WORKSPACE, WANTED)).id == first.id
+    assert await refusal(world, ANY) is ErrorCode.NUMBER_LIMIT_REACHED
+
+
+async def test_a_bound_that_is_reached_meanwhile_costs_nothing(carrier: AccountInMemory) -> None:
+    tables = Tables()
+    world = NumberWorld(
+        tables=tables, platform=carrier, most_numbers=1, purchases=AlwaysRoom(tables)
+    )
+    await world.purchases.purchase(WORKSPACE, WANTED)
+    carrier.sold.clear()
+    assert await refusal(world, ANY) is ErrorCode.NUMBER_LIMIT_REACHED
+    assert carrier.sold == []
+
+
+async def test_a_request_that_lets_go_of_its_purchase_says_so_once(
+    world: NumberWorld, carrier: AccountInMemory
+) -> None:
+    await world.purchases.purchase(WORKSPACE, replace(WANTED, phone_number=SECOND))
+    assert world.observed.left_open == []
+    carrier.is_slow = True
+    await world.purchases.purchase(WORKSPACE, WANTED)
+    assert world.observed.left_open == [PurchaseState.ORDERING]
 
 
 async def test_an_agent_that_does_not_exist_costs_nothing(

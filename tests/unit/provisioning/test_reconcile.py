@@ -114,3 +114,19 @@ async def test_a_process_that_died_after_the_carrier_said_yes_is_followed_by_ano
     await heir.reconciler.run_once()
     assert heir.only_purchase().state is PurchaseState.ACTIVE
     assert len(carrier.sold) == 1
+
+
+async def test_each_round_tells_how_many_purchases_take_too_long() -> None:
+    carrier = AccountInMemory()
+    carrier.for_sale = [NUMBER]
+    carrier.is_slow = True
+    world = NumberWorld(platform=carrier)
+    await world.purchases.purchase(WORKSPACE, WANTED)
+    world.clock.pass_time(timedelta(minutes=10))
+    await world.reconciler.run_once()
+    world.clock.pass_time(timedelta(minutes=6))
+    await world.reconciler.run_once()
+    carrier.settle()
+    world.clock.pass_time(timedelta(minutes=11))
+    await world.reconciler.run_once()
+    assert world.observed.overdue == [0, 1, 0]

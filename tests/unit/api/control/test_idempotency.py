@@ -119,7 +119,12 @@ async def test_second_request_is_told_to_wait_while_the_first_is_at_work() -> No
 
 @pytest.mark.parametrize(
     "code",
-    [ErrorCode.CARRIER_UNAVAILABLE, ErrorCode.CARRIER_RATE_LIMITED, ErrorCode.PURCHASE_PENDING],
+    [
+        ErrorCode.CARRIER_UNAVAILABLE,
+        ErrorCode.CARRIER_RATE_LIMITED,
+        ErrorCode.PURCHASE_PENDING,
+        ErrorCode.NUMBER_LIMIT_REACHED,
+    ],
 )
 async def test_failure_that_may_pass_can_be_tried_again(code: ErrorCode) -> None:
     shop = await open_shop()
