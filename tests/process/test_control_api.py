@@ -143,7 +143,7 @@ async def test_api_ends_with_a_server_that_is_killed(
     try:
         await until_ready(edge)
         [child] = children_of(edge)
-        assert "no_api_key" in edge.output
+        await eventually(lambda: "no_api_key" in edge.output, what="the advice to make a key")
     finally:
         edge.kill()
 

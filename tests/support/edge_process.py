@@ -229,8 +229,9 @@ class EdgeProcess:
         ]
 
     def log(self) -> list[dict[str, Any]]:
-        """Every line of its log that is JSON."""
-        lines = [line for line in self.output.splitlines() if line.startswith("{")]
+        """Every line of its log that is JSON and written to its end."""
+        whole = self.output.rpartition("\n")[0]
+        lines = [line for line in whole.splitlines() if line.startswith("{")]
         return [json.loads(line) for line in lines]
 
     async def sql(self, query: str, *arguments: object) -> list[asyncpg.Record]:
