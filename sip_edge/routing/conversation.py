@@ -58,7 +58,8 @@ async def talk(
     moves = 0
     while current is not None:
         target = current.target
-        report.agent_id, report.role = target.agent.agent_id, target.role
+        # A caller who hangs up ends the turn: what lost an earlier agent is not how this one ended.
+        report.agent_id, report.role, report.agent_end = target.agent.agent_id, target.role, None
         joined_at = clock()
         end = await _converse(current, audio)
         report.agent_end = end

@@ -166,3 +166,19 @@ def test_every_worker_that_had_the_call_is_let_go_of() -> None:
     _serve(list(sessions), [last])
 
     assert all(session.hang_ups >= 1 for session in (*sessions, last))
+
+
+def test_caller_who_hangs_up_on_the_next_agent_leaves_no_end_of_the_lost_one() -> None:
+    world = FakeWorld(
+        routes={NUMBER: route(agent(), agent(FALLBACK))},
+        workers={PRIMARY: Worker([_lost()]), FALLBACK: Worker([_hangs_up(60.0)])},
+    )
+
+    async def story() -> CallReport:
+        return await world.serve(FakeCall(), leaves_after=10.0)
+
+    report = run(story())
+
+    assert (report.role, report.ended_by) == (Role.FALLBACK, EndedBy.CALLER)
+    assert report.agent_end is None
+    assert [move.lost for move in report.moves] == [AgentEnd.NO_CLOSE_FRAME]
